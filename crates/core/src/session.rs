@@ -1,0 +1,68 @@
+//! What an enumeration of the operating system's sessions says.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// One logon, as a small number that is never used again for another.
+///
+/// The caller gives out the numbers, keyed by (session id of the OS, logon identity, user). The OS uses session ids again;
+/// it does not use all three again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Logon(pub u32);
+
+/// Whether a session is the one in front of its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SessionState {
+    /// In front: it has the keyboard and screen, or a connected remote client.
+    Active,
+    /// Logged on, but switched away from or disconnected.
+    Inactive,
+    /// On its way out: its leader is dead, its scope abandoned, or the OS says so.
+    Closing,
+}
+
+/// Where the session's user sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SessionKind {
+    /// At the machine's own keyboard and screen (seat0, or the physical console).
+    Console,
+    /// At the other end of a network.
+    Remote,
+    /// Neither: another seat, or a seatless login.
+    Other,
+}
+
+/// The facts about a session that never change while it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// The OS's session id, as shown to people.
+    pub session: String,
+    /// The user's name.
+    pub user: String,
+    /// The user's id: a uid in decimal, or a SID.
+    pub user_id: String,
+    /// Names of the groups the user is in; empty until they are known.
+    pub groups: Vec<String>,
+    /// The session type where the OS has one (`x11`, `wayland`, `mir`, `tty`, …). `None` is served by every spec.
+    pub session_type: Option<String>,
+}
+
+/// One session in an enumeration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Which logon this is.
+    pub logon: Logon,
+    /// Whether it is in front.
+    pub state: SessionState,
+    /// Where its user sits.
+    pub kind: SessionKind,
+    /// Whether its screen is locked.
+    pub locked: bool,
+    /// Whether its user sits at the other end of a network.
+    pub remote: bool,
+    /// Whether a program that is started in it now finds a display. Always true where a session implies one.
+    pub display: bool,
+    /// Who it belongs to.
+    pub who: Arc<Who>,
+}

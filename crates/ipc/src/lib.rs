@@ -1,0 +1,1 @@
+//! Theory of operation follows with the code.

@@ -1,0 +1,24 @@
+//! The operating-system half of Bilayer, and the only crate with `unsafe` and `cfg(target_os)`.
+//!
+//! # Theory of operation
+//!
+//! One contract, two halves. What both systems share is data and lives in the files beside this one; what differs lives in
+//! `linux/` and `windows/`, which export *the same names with the same signatures*. Callers never write `cfg`. Where one
+//! system cannot do what the other can, that is a value ([`capability`]) or an error that says so.
+//!
+//! A [`Sessions`] source says who is logged on: `hint()` resolves when something may have changed, `enumerate()` says what
+//! is true now. Each session in an enumeration carries a [`Station`]: all that is needed to start a process in it, as its
+//! user. [`launch`] starts a [`Command`] at a station and returns a [`Process`]: owned, verified handles, never a bare pid.
+//! A [`Listener`] accepts [`Stream`]s with the [`Peer`] at their other end.
+//!
+//! **Architecture invariants:** no foreign type leaves this crate; nothing here decides *whether* an agent should run; every
+//! `unsafe` block is one call with its reason.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;

@@ -1,0 +1,2 @@
+//! Theory of operation follows with the code.
+fn main() {}
