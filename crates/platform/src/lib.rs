@@ -4,7 +4,7 @@
 //!
 //! One contract, two halves. What both systems share is data and lives in the files beside this one; what differs lives in
 //! `linux/` and `windows/`, which export *the same names with the same signatures*. Callers never write `cfg`. Where one
-//! system cannot do what the other can, that is a value ([`capability`]) or an error that says so.
+//! system cannot do what the other can, that is a value or an error that says so.
 //!
 //! A [`Sessions`] source says who is logged on: `hint()` resolves when something may have changed, `enumerate()` says what
 //! is true now. Each session in an enumeration carries a [`Station`]: all that is needed to start a process in it, as its
@@ -22,3 +22,30 @@ use linux as system;
 mod windows;
 #[cfg(windows)]
 use windows as system;
+
+#[cfg(feature = "host")]
+mod command;
+mod dirs;
+mod endpoint;
+mod error;
+mod exit;
+#[cfg(feature = "host")]
+mod session;
+mod signal;
+
+#[cfg(feature = "host")]
+pub use command::{Command, LaunchError, LaunchErrorKind};
+pub use dirs::Dirs;
+pub use endpoint::EndpointPer;
+pub use error::{Cause, ConnectError, Error};
+pub use exit::{Exit, exit_key};
+#[cfg(feature = "host")]
+pub use session::{Hint, Kind, Mode, SessionInfo, State, User};
+pub use signal::Signal;
+#[cfg(feature = "host")]
+pub use system::{
+    ENDPOINT_PER, Launched, Listener, Output, Peer, Process, Sessions, Signals, Station, check_program,
+    has_session_tracking, helper_main, is_privileged, launch, notify_user, now, server_identity,
+    writable_by_others,
+};
+pub use system::{Stream, connect, connect_control, random_bytes};

@@ -1,1 +1,64 @@
+//! The Linux half: logind, pidfds, control groups and Unix sockets.
+//!
+//! One file per concept of the operating system. Kernel 5.10 and systemd 245 are the oldest that count; what is newer
+//! (`cgroup.kill`, `SO_PEERPIDFD`) is used where it is there.
 
+pub(crate) mod dirs;
+mod random;
+mod stream;
+
+#[cfg(feature = "host")]
+mod clock;
+#[cfg(feature = "host")]
+mod endpoint;
+#[cfg(feature = "host")]
+mod helper;
+#[cfg(feature = "host")]
+mod launch;
+#[cfg(feature = "host")]
+mod notify;
+#[cfg(feature = "host")]
+mod output;
+#[cfg(feature = "host")]
+mod peer;
+#[cfg(feature = "host")]
+mod process;
+#[cfg(feature = "host")]
+mod sessions;
+#[cfg(feature = "host")]
+mod signals;
+#[cfg(feature = "host")]
+mod station;
+#[cfg(feature = "host")]
+mod trust;
+
+pub use random::random_bytes;
+pub use stream::{Stream, connect, connect_control};
+
+#[cfg(feature = "host")]
+pub use {
+    clock::now,
+    endpoint::{ENDPOINT_PER, Listener},
+    helper::helper_main,
+    launch::{Launched, launch},
+    notify::notify_user,
+    output::Output,
+    peer::{Peer, server_identity},
+    process::Process,
+    sessions::Sessions,
+    signals::Signals,
+    station::Station,
+    trust::{check_program, writable_by_others},
+};
+
+/// Whether this process may act for other users: its effective user is root.
+#[cfg(feature = "host")]
+pub fn is_privileged() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Whether the machine was booted with systemd, so that logind tracks its sessions: sd_booted(3).
+#[cfg(feature = "host")]
+pub fn has_session_tracking() -> bool {
+    std::fs::symlink_metadata("/run/systemd/system").is_ok_and(|folder| folder.is_dir())
+}

@@ -1,0 +1,122 @@
+//! How a process ended, in words and as a key of a configuration.
+
+use std::fmt;
+
+/// How the root process of an instance ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Exit {
+    /// It returned this code: 0-255 on Unix, any 32-bit value (an `NTSTATUS` among them) on Windows.
+    Code(u32),
+    /// A Unix signal ended it.
+    Signal(u8),
+    /// It is gone and nobody can say how.
+    Unknown,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Exit::Signal(number) => match SIGNALS.iter().find(|(known, _)| *known == number) {
+                Some((_, name)) => write!(f, "killed by {name}"),
+                None => write!(f, "killed by signal {number}"),
+            },
+            Exit::Code(code) => match STATUSES.iter().find(|(known, _)| *known == code) {
+                Some((_, name)) => write!(f, "0x{code:08X} ({name})"),
+                None if code > 0xFFFF => write!(f, "0x{code:08X}"),
+                None => write!(f, "exit code {code}"),
+            },
+            Exit::Unknown => f.write_str("gone, exit unknown"),
+        }
+    }
+}
+
+/// Reads a key of the `exit_codes` table: a decimal (`64`), a hexadecimal (`0xC0000005`) or a signal (`SIGTERM`). The same
+/// on every system, so that one file serves both; a signal never occurs on Windows.
+pub fn exit_key(text: &str) -> Option<Exit> {
+    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        return plain.then(|| u32::from_str_radix(digits, 16).ok().map(Exit::Code)).flatten();
+    }
+    if text.starts_with("SIG") {
+        return SIGNALS.iter().find(|(_, name)| *name == text).map(|(number, _)| Exit::Signal(*number));
+    }
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok().map(Exit::Code)).flatten()
+}
+
+/// signal(7), the numbers of x86 and ARM.
+const SIGNALS: [(u8, &str); 31] = [
+    (1, "SIGHUP"),
+    (2, "SIGINT"),
+    (3, "SIGQUIT"),
+    (4, "SIGILL"),
+    (5, "SIGTRAP"),
+    (6, "SIGABRT"),
+    (7, "SIGBUS"),
+    (8, "SIGFPE"),
+    (9, "SIGKILL"),
+    (10, "SIGUSR1"),
+    (11, "SIGSEGV"),
+    (12, "SIGUSR2"),
+    (13, "SIGPIPE"),
+    (14, "SIGALRM"),
+    (15, "SIGTERM"),
+    (16, "SIGSTKFLT"),
+    (17, "SIGCHLD"),
+    (18, "SIGCONT"),
+    (19, "SIGSTOP"),
+    (20, "SIGTSTP"),
+    (21, "SIGTTIN"),
+    (22, "SIGTTOU"),
+    (23, "SIGURG"),
+    (24, "SIGXCPU"),
+    (25, "SIGXFSZ"),
+    (26, "SIGVTALRM"),
+    (27, "SIGPROF"),
+    (28, "SIGWINCH"),
+    (29, "SIGIO"),
+    (30, "SIGPWR"),
+    (31, "SIGSYS"),
+];
+
+/// The exit codes of Windows that people meet, from `ntstatus.h`.
+const STATUSES: [(u32, &str); 15] = [
+    (0x4001_0004, "debugger terminated the process"),
+    (0x8000_0003, "breakpoint"),
+    (0xC000_0005, "access violation"),
+    (0xC000_0017, "out of memory"),
+    (0xC000_001D, "illegal instruction"),
+    (0xC000_0025, "noncontinuable exception"),
+    (0xC000_0094, "integer division by zero"),
+    (0xC000_00FD, "stack overflow"),
+    (0xC000_0135, "a DLL was not found"),
+    (0xC000_0139, "an entry point was not found"),
+    (0xC000_013A, "ended by Ctrl-C"),
+    (0xC000_0142, "a DLL failed to start"),
+    (0xC000_026B, "the session is ending"),
+    (0xC000_0374, "heap corruption"),
+    (0xC000_0409, "stack buffer overrun or abort"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_as_people_write_them() {
+        assert_eq!(exit_key("64"), Some(Exit::Code(64)));
+        assert_eq!(exit_key("0xC0000005"), Some(Exit::Code(0xC000_0005)));
+        assert_eq!(exit_key("SIGTERM"), Some(Exit::Signal(15)));
+        for wrong in ["", "-1", "+1", "0x", "0x+1", "4294967296", "SIGNOPE", "TERM", " 1"] {
+            assert_eq!(exit_key(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn exits_are_told_in_words() {
+        assert_eq!(Exit::Signal(9).to_string(), "killed by SIGKILL");
+        assert_eq!(Exit::Signal(40).to_string(), "killed by signal 40");
+        assert_eq!(Exit::Code(3).to_string(), "exit code 3");
+        assert_eq!(Exit::Code(0xC000_0005).to_string(), "0xC0000005 (access violation)");
+    }
+}

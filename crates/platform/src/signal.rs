@@ -1,0 +1,10 @@
+//! What the outside asks of this process.
+
+/// A request from a terminal, a service manager or a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// End: SIGINT, SIGTERM, Ctrl-C, a closed console.
+    Stop,
+    /// Read the configuration again: SIGHUP, Ctrl-Break.
+    Reload,
+}
