@@ -8,6 +8,8 @@ mod random;
 mod stream;
 
 #[cfg(feature = "host")]
+mod alarm;
+#[cfg(feature = "host")]
 mod clock;
 #[cfg(feature = "host")]
 mod endpoint;
@@ -37,6 +39,7 @@ pub use stream::{Stream, connect, connect_control};
 
 #[cfg(feature = "host")]
 pub use {
+    alarm::Alarm,
     clock::now,
     endpoint::{ENDPOINT_PER, Listener},
     helper::helper_main,
