@@ -1,1 +1,2 @@
 //! Theory of operation follows with the code.
+pub mod limits;

@@ -49,3 +49,5 @@ pub use system::{
     server_identity, writable_by_others,
 };
 pub use system::{Stream, connect, connect_control, random_bytes};
+#[cfg(feature = "host")]
+pub use system::SESSION_TYPES;

@@ -1,1 +1,3 @@
 //! Theory of operation follows with the code.
+
+pub mod config;

@@ -65,3 +65,9 @@ pub fn is_privileged() -> bool {
 pub fn has_session_tracking() -> bool {
     std::fs::symlink_metadata("/run/systemd/system").is_ok_and(|folder| folder.is_dir())
 }
+
+/// The types that a session can have, and whether such a session has a screen: sd_session_get_type(3), and `web` of
+/// systemd 239.
+#[cfg(feature = "host")]
+pub const SESSION_TYPES: &[(&str, bool)] =
+    &[("x11", true), ("wayland", true), ("mir", true), ("tty", false), ("web", false), ("unspecified", false)];

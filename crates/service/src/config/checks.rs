@@ -1,0 +1,65 @@
+//! What only the operating system can say about a configuration.
+
+use std::io;
+use std::path::Path;
+
+/// Answers about the machine. The service asks its platform; tests make the answers up.
+pub trait Checks {
+    /// Who other than root or the administrators could change what is at `path`, by writing to it or to a folder above
+    /// it; `None` if nobody could. The text names the path and the account: ``"`/opt/acme` is writable by group `staff`"``.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, if the answer cannot be had.
+    fn writable_by_others(&self, path: &Path) -> io::Result<Option<String>>;
+
+    /// Whether `program`, an existing file, could be started. Says nothing about who can write to it.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not.
+    fn executable(&self, program: &Path) -> Result<(), Refusal>;
+
+    /// Whether the machine knows a user of this name or id; `None` if that cannot be told.
+    fn knows_user(&self, _user: &str) -> Option<bool> {
+        None
+    }
+
+    /// Whether the machine knows a group of this name; `None` if that cannot be told.
+    fn knows_group(&self, _group: &str) -> Option<bool> {
+        None
+    }
+}
+
+/// Why something was refused, in a sentence without a full stop.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+/// The machine that this runs on. Leaves users and groups aside: a name service may take its time to answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Machine;
+
+impl Checks for Machine {
+    fn writable_by_others(&self, path: &Path) -> io::Result<Option<String>> {
+        bilayer_platform::writable_by_others(path)
+    }
+
+    fn executable(&self, program: &Path) -> Result<(), Refusal> {
+        bilayer_platform::check_program(program, true).map_err(|error| Refusal(error.to_string()))
+    }
+}
+
+/// Believes everything: for looking at a configuration that is meant for another machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unchecked;
+
+impl Checks for Unchecked {
+    fn writable_by_others(&self, _path: &Path) -> io::Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn executable(&self, _program: &Path) -> Result<(), Refusal> {
+        Ok(())
+    }
+}

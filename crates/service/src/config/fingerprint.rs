@@ -1,0 +1,57 @@
+//! A number that changes when an agent has to be started again to follow its configuration.
+
+use bilayer_core::{Spec, Survivors};
+
+use super::Command;
+
+/// FNV-1a over all that a running process was given and cannot be given again: the command, its environment, the heartbeat
+/// that it was told at the handshake, and how its descendants are held. The same on every machine and in every version:
+/// a service that was updated compares it with what the one before it wrote down.
+pub(super) fn fingerprint(command: &Command, spec: &Spec) -> u64 {
+    let mut hash = Fnv::default();
+    hash.part(command.program.as_os_str().as_encoded_bytes());
+    hash.count(command.args.len());
+    for arg in &command.args {
+        hash.part(arg.as_bytes());
+    }
+    match &command.cwd {
+        Some(cwd) => hash.part(cwd.as_os_str().as_encoded_bytes()),
+        None => hash.part(b""),
+    }
+    hash.count(command.env.len());
+    for (name, value) in &command.env {
+        hash.part(name.as_bytes());
+        hash.part(value.as_bytes());
+    }
+    let heartbeat = spec.heartbeat.map_or(0, |heartbeat| heartbeat.as_millis());
+    hash.part(&heartbeat.to_le_bytes());
+    hash.part(&[u8::from(spec.survivors == Survivors::Leave)]);
+    hash.0
+}
+
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Fnv {
+    /// Length first, so that no two lists of parts look the same.
+    fn part(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.bytes(bytes);
+    }
+
+    fn count(&mut self, count: usize) {
+        self.bytes(&u64::try_from(count).unwrap_or(u64::MAX).to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The file as a whole, `[service]`, `[log]` and `[wire]`.
+
+use std::time::Duration;
+
+use bilayer_ipc::limits::Limits;
+use toml::de::DeTable;
+use tracing::Level;
+
+use super::agent::agents;
+use super::program::absolute_folder;
+use super::read::{Findings, Table};
+use super::source::Source;
+use super::value::{duration, integer, name, one_of, show_size, size, text};
+use super::{Config, Loading, Log, Service};
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// The whole file. `None`, or a configuration that must not be used, if `findings` has an error afterwards.
+pub(super) fn file(source: &Source, how: &Loading<'_>, findings: &mut Findings) -> Option<Config> {
+    let (document, errors) = DeTable::parse_recoverable(&source.text);
+    findings.incomplete = !errors.is_empty();
+    for error in errors {
+        syntax(&error, findings);
+    }
+    let mut document = Table::document(document.get_ref());
+    let service = service(document.table("service", findings), !document.is_empty(), findings);
+    let agents = agents(document.table("agent", findings), source, how, findings);
+    let log = log(document.table("log", findings), source, how, findings);
+    let wire = wire(document.table("wire", findings), findings);
+    document.finish(findings);
+    Some(Config { service: service?, agents, log, wire, source: source.path.clone() })
+}
+
+fn syntax(error: &toml::de::Error, findings: &mut Findings) {
+    let (message, expected) = match error.message().split_once(", expected ") {
+        Some((message, expected)) => (message, Some(expected)),
+        None => (error.message(), None),
+    };
+    let finding = findings.error(error.span(), message);
+    match expected {
+        _ if message == "duplicate key" => {
+            finding.hint("this name is given above already; keep one of the two")
+        }
+        Some(expected) => finding.hint(format!("expected {expected}")),
+        None => finding,
+    };
+}
+
+fn service(mut table: Table<'_>, required: bool, findings: &mut Findings) -> Option<Service> {
+    let name = if table.is_present() || required {
+        table.require(
+            "name",
+            "`name = \"acme-desk\"`: it names the service, its directories and endpoints",
+            findings,
+            name,
+        )
+    } else {
+        None
+    };
+    let display_name = table.read("display_name", findings, text);
+    table.finish(findings);
+    let name = name?;
+    Some(Service { display_name: display_name.unwrap_or_else(|| name.clone()), name })
+}
+
+const LEVELS: [(&str, Level); 5] = [
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+    ("debug", Level::DEBUG),
+    ("trace", Level::TRACE),
+];
+
+fn log(mut table: Table<'_>, source: &Source, how: &Loading<'_>, findings: &mut Findings) -> Log {
+    let default = Log::default();
+    let log = Log {
+        level: table.read("level", findings, one_of(&LEVELS)).unwrap_or(default.level),
+        directory: table
+            .read("directory", findings, |node, findings| absolute_folder(node, source, how, findings)),
+        max_size: table.read("max_size", findings, size(64 * KIB..=GIB)).unwrap_or(default.max_size),
+        max_total: 0,
+        max_age: table.read("max_age", findings, duration(DAY / 24..=DAY * 3660)).unwrap_or(default.max_age),
+    };
+    let max_total = table.read("max_total", findings, |node, findings| {
+        let max_total = size(64 * KIB..=1024 * GIB)(node.clone(), findings)?;
+        if max_total < log.max_size {
+            node.wrong("is less than one file may have", findings).hint(format!(
+                "`max_size` is \"{}\"; all files together need at least that",
+                show_size(log.max_size)
+            ));
+            return None;
+        }
+        Some(max_total)
+    });
+    table.finish(findings);
+    Log { max_total: max_total.unwrap_or_else(|| default.max_total.max(log.max_size)), ..log }
+}
+
+fn wire(mut table: Table<'_>, findings: &mut Findings) -> Limits {
+    let mut limits = Limits::default();
+    let minute = SECOND * 60;
+    // Every range below fits the type of its field.
+    if let Some(bytes) = table.read("frame", findings, size(KIB..=64 * MIB)) {
+        limits.frame_bytes = narrow(bytes);
+    }
+    if let Some(bytes) = table.read("header", findings, size(64..=64 * KIB)) {
+        limits.header_bytes = narrow(bytes);
+    }
+    if let Some(levels) = table.read("depth", findings, integer(4..=127)) {
+        limits.depth = narrow(levels);
+    }
+    if let Some(requests) = table.read("requests_in_flight", findings, integer(1..=4096)) {
+        limits.requests_in_flight = narrow(requests);
+    }
+    if let Some(time) = table.read("stall", findings, duration(SECOND..=minute * 10)) {
+        limits.stall_ms = narrow(time.as_millis());
+    }
+    if let Some(time) = table.read("handshake", findings, duration(SECOND / 10..=minute)) {
+        limits.handshake_ms = narrow(time.as_millis());
+    }
+    if let Some(connections) = table.read("connections_per_session", findings, integer(1..=1024)) {
+        limits.connections_per_session = narrow(connections);
+    }
+    let frame = u64::from(limits.frame_bytes);
+    let queue = table.read("queue", findings, |node, findings| {
+        let queue = size(KIB..=256 * MIB)(node.clone(), findings)?;
+        if queue < frame {
+            node.wrong("is less than one frame may have", findings).hint(format!(
+                "`frame` is \"{}\"; what waits for a peer needs at least that",
+                show_size(frame)
+            ));
+        }
+        Some(queue)
+    });
+    limits.queue_bytes = queue.map_or(limits.queue_bytes.max(limits.frame_bytes), narrow);
+    table.finish(findings);
+    limits
+}
+
+/// A number whose range was checked before.
+fn narrow<T: TryFrom<N>, N>(number: N) -> T {
+    T::try_from(number).ok().expect("the range of the key fits the field")
+}
