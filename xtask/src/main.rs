@@ -1,2 +1,164 @@
-//! Theory of operation follows with the code.
-fn main() {}
+//! Every chore of the repository, so that CI runs nothing that a person cannot run.
+//!
+//! `cargo xtask` lists them. Each chore is a module of its own; [`ci`] runs most of them one after the other.
+
+#![forbid(unsafe_code)]
+
+mod ci;
+mod docs;
+mod fuzz;
+mod licences;
+mod process;
+mod setup;
+mod targets;
+mod tests;
+mod tidy;
+mod wasm;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::process::{cargo, program, run};
+
+/// The chores of the repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything that must hold before a change lands.
+    Ci {
+        /// Only the steps whose name contains one of these.
+        only: Vec<String>,
+    },
+    /// The rules of the house, as far as a program can check them.
+    Tidy,
+    /// All tests of the workspace.
+    Test,
+    /// Formatting and lints, for this system and for Windows.
+    Lint,
+    /// Build the core for a target that has no host, and show that it imports nothing.
+    Wasm,
+    /// Licences and sources of all dependencies.
+    Deny,
+    /// The deterministic simulation.
+    Sim {
+        /// How many events.
+        #[arg(long, default_value_t = 10_000_000)]
+        events: u64,
+    },
+    /// Every fuzz target, for a short while each.
+    Fuzz {
+        /// Seconds for each target.
+        #[arg(long, default_value_t = 20)]
+        seconds: u32,
+    },
+    /// Whole-system tests in a container with real systemd and logind. Needs root.
+    E2eLinux {
+        /// Options of the test program; `-- --help` lists them.
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
+    /// Whole-system tests of the Windows half under Wine.
+    E2eWindows,
+    /// Measure beside the floor, in one run.
+    Bench {
+        /// Options of the benchmark; `-- --help` lists them.
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
+    /// Write the checked-in schema files again.
+    Schema {
+        /// Change nothing; fail if they are out of date.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run the commands that README.md shows.
+    Docs,
+    /// Install what the other chores need and this machine lacks, or name it.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().chore {
+        Chore::Ci { only } => ci::ci(&only),
+        Chore::Tidy => tidy::tidy(),
+        Chore::Test => tests::workspace().and_then(tests::Count::verdict),
+        Chore::Lint => lint(),
+        Chore::Wasm => wasm::wasm(),
+        Chore::Deny => licences::deny(),
+        Chore::Sim { events } => sim(events),
+        Chore::Fuzz { seconds } => fuzz::fuzz(seconds),
+        Chore::E2eLinux { options } => tests::e2e_linux(&options).and_then(tests::Count::verdict),
+        Chore::E2eWindows => tests::e2e_windows().and_then(tests::Count::verdict),
+        Chore::Bench { options } => bench(&options),
+        Chore::Schema { check } => docs::schema(check),
+        Chore::Docs => docs::readme(),
+        Chore::Setup => setup::setup(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository").to_path_buf()
+}
+
+fn lint() -> Result<()> {
+    format()?;
+    clippy()?;
+    clippy_windows()
+}
+
+fn format() -> Result<()> {
+    run(&mut cargo(["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<()> {
+    run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// The test beds and the benchmark drive Linux; everything else is for both systems.
+fn clippy_windows() -> Result<()> {
+    targets::ensure(targets::WINDOWS)?;
+    let mut command = cargo(["clippy", "--workspace", "--all-targets", "--target", targets::WINDOWS]);
+    command.args(["--exclude", "e2e", "--exclude", "bench", "--exclude", "xtask", "--exclude", "pure"]);
+    run(command.args(["--", "-D", "warnings"]))
+}
+
+fn sim(events: u64) -> Result<()> {
+    run(&mut cargo(["run", "--release", "--package", "sim", "--", "--events", &events.to_string()]))
+}
+
+fn bench(options: &[String]) -> Result<()> {
+    setup::ensure(&[setup::CC])?;
+    run(&mut cargo([
+        "build",
+        "--release",
+        "--bin",
+        "bilayer",
+        "--package",
+        "rust-agent",
+        "--package",
+        "bilayer-cli",
+    ]))?;
+    run(cargo(["run", "--release", "--package", "bench", "--"]).args(options))
+}
+
+/// Whether this program runs as root.
+fn is_root() -> bool {
+    process::read(&mut program("id", ["-u"])).is_ok_and(|uid| uid.trim() == "0")
+}

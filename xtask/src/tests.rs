@@ -1,0 +1,124 @@
+//! Test suites, and how many of their tests passed.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::process::{cargo, program, watch};
+use crate::{is_root, root, setup, targets};
+
+/// How many tests a suite ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+}
+
+impl Count {
+    /// An error if anything failed or nothing ran.
+    pub(crate) fn verdict(self) -> Result<()> {
+        println!("{} passed, {} failed", self.passed, self.failed);
+        match self {
+            Self { passed: 0, failed: 0 } => bail!("no test ran"),
+            Self { failed: 0, .. } => Ok(()),
+            Self { failed, .. } => bail!("{failed} failed"),
+        }
+    }
+
+    /// Adds what a line of a test runner's output says: cargo's `test result:` or a plain `N passed, N failed`.
+    fn add_line(&mut self, line: &str) {
+        let counts = match line.strip_prefix("test result:") {
+            Some(rest) => rest.split_once(". ").map(|(_, counts)| counts).unwrap_or_default(),
+            None if line.ends_with(" failed") => line,
+            None => return,
+        };
+        for part in counts.split([';', ',']) {
+            match part.trim().split_once(' ') {
+                Some((number, "passed")) => self.passed += number.parse().unwrap_or(0),
+                Some((number, "failed")) => self.failed += number.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Every test of the workspace, documentation examples among them.
+pub(crate) fn workspace() -> Result<Count> {
+    suite("the tests", &mut cargo(["test", "--workspace", "--no-fail-fast"]))
+}
+
+/// The whole system on real systemd and logind.
+pub(crate) fn e2e_linux(options: &[String]) -> Result<Count> {
+    if std::env::consts::OS != "linux" || !is_root() {
+        return skip("the container with real systemd needs Linux and root: sudo -E cargo xtask e2e-linux");
+    }
+    setup::ensure(&[setup::NSPAWN, setup::MMDEBSTRAP])?;
+    build(&["bilayer-cli", "rust-agent", "e2e"])?;
+    suite("e2e-linux", cargo(["run", "--quiet", "--package", "e2e", "--"]).args(options))
+}
+
+/// The Windows half under Wine, where a script for it exists.
+pub(crate) fn e2e_windows() -> Result<Count> {
+    let script = Path::new("e2e/wine/run");
+    if !root().join(script).exists() {
+        return skip("there are no scenarios for Windows yet (e2e/wine/run)");
+    }
+    setup::ensure(&[setup::MINGW, setup::WINE])?;
+    targets::ensure(targets::WINDOWS)?;
+    suite("e2e-windows", &mut program("bash", ["e2e/wine/run"]))
+}
+
+fn build(packages: &[&str]) -> Result<()> {
+    let mut command = cargo(["build"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    crate::process::run(&mut command)
+}
+
+fn suite(name: &str, command: &mut Command) -> Result<Count> {
+    let mut count = Count::default();
+    let success = watch(command, |line| count.add_line(line))?;
+    match (success, count.failed) {
+        (false, 0) => bail!("{name} ended before it could count its tests"),
+        (true, failed) if failed > 0 => bail!("{name} reported {failed} failures and success"),
+        _ => Ok(count),
+    }
+}
+
+/// A check that cannot be made here. Said loudly, so that nobody takes silence for success.
+fn skip(why: &str) -> Result<Count> {
+    println!("\n!!! SKIPPED: {why}\n");
+    Ok(Count::default())
+}
+
+#[cfg(test)]
+mod test {
+    use super::Count;
+
+    fn count(lines: &[&str]) -> Count {
+        let mut count = Count::default();
+        lines.iter().for_each(|line| count.add_line(line));
+        count
+    }
+
+    #[test]
+    fn lines_of_both_kinds_are_added_up() {
+        let lines = [
+            "running 2 tests",
+            "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "14 passed, 2 failed",
+            "a test said: it failed",
+        ];
+        assert_eq!(count(&lines), Count { passed: 19, failed: 3 });
+    }
+
+    #[test]
+    fn a_run_without_tests_is_no_success() {
+        assert!(Count::default().verdict().is_err());
+        assert!(Count { passed: 1, failed: 0 }.verdict().is_ok());
+        assert!(Count { passed: 1, failed: 1 }.verdict().is_err());
+    }
+}
