@@ -1,0 +1,1 @@
+//! The wire as documents for others.
