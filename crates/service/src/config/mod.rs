@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bilayer_core::Spec;
-use bilayer_ipc::limits::Limits;
+use bilayer_ipc::Limits;
 
 pub use checks::{Checks, Machine, Refusal, Unchecked};
 pub use print::print;

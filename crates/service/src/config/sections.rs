@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bilayer_ipc::limits::Limits;
+use bilayer_ipc::Limits;
 use toml::de::DeTable;
 use tracing::Level;
 
