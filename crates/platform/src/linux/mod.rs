@@ -8,7 +8,11 @@ mod random;
 mod stream;
 
 #[cfg(feature = "host")]
+mod account;
+#[cfg(feature = "host")]
 mod alarm;
+#[cfg(feature = "host")]
+mod cgroup;
 #[cfg(feature = "host")]
 mod clock;
 #[cfg(feature = "host")]
@@ -18,11 +22,17 @@ mod helper;
 #[cfg(feature = "host")]
 mod launch;
 #[cfg(feature = "host")]
+mod leader;
+#[cfg(feature = "host")]
 mod notify;
 #[cfg(feature = "host")]
 mod output;
 #[cfg(feature = "host")]
 mod peer;
+#[cfg(feature = "host")]
+mod pidfd;
+#[cfg(feature = "host")]
+mod proc;
 #[cfg(feature = "host")]
 mod process;
 #[cfg(feature = "host")]
@@ -31,6 +41,8 @@ mod sessions;
 mod signals;
 #[cfg(feature = "host")]
 mod station;
+#[cfg(feature = "host")]
+mod survivors;
 #[cfg(feature = "host")]
 mod trust;
 

@@ -1,47 +1,160 @@
 //! A launched process and all that it started.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
-use crate::{Exit, Peer};
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
+use std::os::fd::AsFd as _;
+use tokio::io::unix::AsyncFd;
+
+use super::cgroup::Cgroup;
+use super::pidfd::Pidfd;
+use super::survivors;
+use super::{proc, survivors::Family};
+use crate::{Command, Exit, Peer};
 
 /// A running root process of an instance, by pidfd: never a bare pid.
 pub struct Process {
-    pid: u32,
+    pid: i32,
+    pidfd: AsyncFd<Pidfd>,
+    exit: Mutex<Option<Exit>>,
+    kin: KinGroup,
+}
+
+/// How the processes that a root has started are told.
+enum KinGroup {
+    /// They live in its control group.
+    Cgroup(Cgroup),
+    /// By session, process group, descent and environment.
+    Family(Family),
+}
+
+/// What the members of a family have in common besides descent: the variables that were given to that launch alone.
+pub(super) struct Kin {
+    marks: Vec<Vec<u8>>,
+}
+
+impl Kin {
+    pub(super) fn of(command: &Command) -> Kin {
+        Kin {
+            marks: command.env.iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect(),
+        }
+    }
 }
 
 impl Process {
+    /// Takes a child of this process. Needs a runtime.
+    pub(super) fn new(pid: i32, pidfd: Pidfd, cgroup: Option<Cgroup>, kin: Kin) -> io::Result<Process> {
+        let kin = match cgroup {
+            Some(cgroup) => KinGroup::Cgroup(cgroup),
+            // Not waited for yet, so its state can be read even if it has ended already.
+            None => KinGroup::Family(Family::of(pid, proc::stat(pid)?.start, kin.marks)),
+        };
+        Ok(Process { pid, pidfd: pidfd.watched()?, exit: Mutex::new(None), kin })
+    }
+
     /// Its process id, for people and logs.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.pid.unsigned_abs()
     }
 
     /// Resolves once the root process has ended. May be awaited again and by several.
     pub async fn exited(&self) -> Exit {
-        std::future::pending().await
+        loop {
+            if let Some(exit) = self.collect() {
+                return exit;
+            }
+            match self.pidfd.readable().await {
+                // Its end was announced; if there is no status yet after all, the next announcement is waited for.
+                Ok(mut ready) => match self.collect() {
+                    Some(exit) => return exit,
+                    None => ready.clear_ready(),
+                },
+                // The runtime goes down, and nobody acts on the answer any more.
+                Err(_) => return Exit::Unknown,
+            }
+        }
     }
 
     /// Asks the root process to end: SIGTERM. A process that has ended is no error.
     pub fn terminate(&self) -> io::Result<()> {
-        Ok(())
+        self.pidfd.get_ref().signal(Signal::TERM)
     }
 
     /// Kills the root process and everything that it started.
     pub fn kill_all(&self) -> io::Result<()> {
-        Ok(())
+        match &self.kin {
+            KinGroup::Cgroup(cgroup) => cgroup.kill(),
+            KinGroup::Family(family) => {
+                // Its descendants first, while the root still shows who they are.
+                family.kill(Some(self.pidfd.get_ref())).map(drop)
+            }
+        }
     }
 
     /// The root process is gone: kills what it left, and says how many there were.
     pub fn sweep(&self) -> io::Result<usize> {
-        Ok(0)
+        match &self.kin {
+            KinGroup::Cgroup(cgroup) => {
+                let left = cgroup.pids()?.len();
+                if left > 0 {
+                    cgroup.kill()?;
+                }
+                cgroup.remove();
+                Ok(left)
+            }
+            KinGroup::Family(family) => family.kill(None),
+        }
     }
 
     /// The root process is gone: lets go of what it left.
     pub fn leave(&self) -> io::Result<()> {
-        Ok(())
+        match &self.kin {
+            KinGroup::Cgroup(cgroup) => cgroup.release(),
+            KinGroup::Family(_) => Ok(()),
+        }
     }
 
     /// Whether a peer is the root process or one that it started.
     pub fn owns(&self, peer: &Peer) -> bool {
-        peer.pid() == self.pid
+        let pid = peer.raw_pid();
+        let member = match &self.kin {
+            KinGroup::Cgroup(cgroup) => cgroup.holds(pid),
+            KinGroup::Family(family) => pid == self.pid || family.contains(pid),
+        };
+        // Asked last: if the process that connected still lives, all that was read about its pid was about it.
+        member && !peer.is_gone()
+    }
+
+    /// The exit status, once there is one. It can be had from the kernel only once, so it is kept.
+    fn collect(&self) -> Option<Exit> {
+        let mut exit = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        if exit.is_none() {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            *exit = match waitid(WaitId::PidFd(self.pidfd.get_ref().as_fd()), options) {
+                Ok(None) | Err(Errno::INTR) => None,
+                Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Exit::Code(code.unsigned_abs()),
+                    (None, Some(signal)) => Exit::Signal(signal.unsigned_abs() as u8),
+                    (None, None) => Exit::Unknown,
+                }),
+                // ECHILD: somebody else in this program has waited for it.
+                Err(_) if self.pidfd.get_ref().has_ended() => Some(Exit::Unknown),
+                Err(_) => None,
+            };
+            if exit.is_some() {
+                survivors::forget(self.pid);
+            }
+        }
+        *exit
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // If it has ended, this is the last chance to keep it from staying a zombie.
+        self.collect();
+        survivors::forget(self.pid);
     }
 }

@@ -1,25 +1,67 @@
 //! Where a process can be started: a user in a session.
 
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use rustix::process::{getegid, geteuid};
+
+use super::leader::{Leader, Login};
 
 /// All that is needed to start a process in a session, as its user. Cheap to clone; does not change: an enumeration brings a
 /// new one where something has.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Station {
     facts: Arc<Facts>,
 }
 
-#[derive(Debug)]
-struct Facts {
-    uid: u32,
-    gid: u32,
+/// What a station is made of.
+pub(crate) struct Facts {
+    pub(crate) user: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// What becomes of a process that is started here; `None`: it stays what this process is.
+    pub(crate) become_user: Option<BecomeUser>,
+    /// In order of names. Held, so that a restart asks nobody.
+    pub(crate) environment: Arc<Vec<(OsString, OsString)>>,
+    /// Whether the environment is complete: the user's service manager answered, or will not.
+    pub(crate) environment_known: bool,
+    /// The control group below which instances are born; `None`: they are told by process group and descent.
+    pub(crate) scope: Option<PathBuf>,
+}
+
+/// What it takes to be a user in one of their sessions.
+pub(crate) struct BecomeUser {
+    pub(crate) groups: Vec<u32>,
+    pub(crate) login: Login,
+    pub(crate) leader: Option<Arc<Leader>>,
 }
 
 impl Station {
+    pub(crate) fn new(facts: Facts) -> Station {
+        Station { facts: Arc::new(facts) }
+    }
+
     /// This program's own user, session and environment.
     pub fn own() -> Station {
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        Station { facts: Arc::new(Facts { uid, gid }) }
+        let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+        let mut environment: Vec<_> = std::env::vars_os().collect();
+        environment.sort();
+        let value_of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Station::new(Facts {
+            user: value_of("USER").or_else(|| value_of("LOGNAME")).unwrap_or_else(|| format!("uid {uid}")),
+            uid,
+            gid,
+            become_user: None,
+            environment: Arc::new(environment),
+            environment_known: true,
+            scope: super::cgroup::own_delegated(),
+        })
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     pub(crate) fn uid(&self) -> u32 {
@@ -28,5 +70,17 @@ impl Station {
 
     pub(crate) fn gid(&self) -> u32 {
         self.facts.gid
+    }
+}
+
+/// Without the environment: it may hold secrets.
+impl fmt::Debug for Station {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Facts { user, uid, scope, .. } = &*self.facts;
+        f.debug_struct("Station")
+            .field("user", user)
+            .field("uid", uid)
+            .field("scope", scope)
+            .finish_non_exhaustive()
     }
 }

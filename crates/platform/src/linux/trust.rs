@@ -1,17 +1,127 @@
-//! Whether a program can be trusted.
+//! Whether a program can be trusted with the rights of whoever runs it.
 
+use std::fs::{self, Metadata};
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
-use crate::LaunchError;
+use crate::LaunchErrorKind::Wrong;
+use crate::{LaunchError, is_privileged};
 
 /// Makes sure that a program is there, is a file, can be executed and, if this process is privileged, that nobody but root
 /// can write it or a folder above it.
-pub fn check_program(_program: &Path, _trust_writable: bool) -> Result<(), LaunchError> {
-    Ok(())
+pub fn check_program(program: &Path, trust_writable: bool) -> Result<(), LaunchError> {
+    let subject = || program.display().to_string();
+    let refused = |advice: &str| LaunchError::refused("execute", subject(), Wrong, advice);
+    if !program.is_absolute() {
+        return Err(refused("the path of a program starts at the root folder; no search path is used"));
+    }
+    let meta = fs::metadata(program).map_err(|source| {
+        let advice = if source.kind() == io::ErrorKind::NotFound {
+            "there is no such file"
+        } else {
+            "it cannot be looked at"
+        };
+        LaunchError::system("execute", subject(), Wrong, source).with_advice(advice)
+    })?;
+    if meta.is_dir() {
+        return Err(refused("it is a folder"));
+    }
+    if !meta.is_file() {
+        return Err(refused("it is not a file"));
+    }
+    if meta.mode() & 0o111 == 0 {
+        return Err(refused("it is not executable; chmod +x makes it so"));
+    }
+    if trust_writable || !is_privileged() {
+        return Ok(());
+    }
+    match writable_by_others(program) {
+        Ok(None) => Ok(()),
+        Ok(Some(who)) => Err(refused(&format!(
+            "{who}, and whoever can write it decides what runs; move it, or set trust_writable_program = true"
+        ))),
+        Err(source) => Err(LaunchError::system("find out who can write", subject(), Wrong, source)),
+    }
 }
 
-/// Says which path and who, if somebody other than root can write the file or a folder above it.
-pub fn writable_by_others(_path: &Path) -> io::Result<Option<String>> {
+/// Says which path and who, if somebody other than root can write the file or a folder above it. Symbolic links count by the
+/// folders that they are in and by where they lead.
+///
+/// The sticky bit of a folder such as `/tmp` does not help: it keeps others from replacing what is there, not from having been
+/// there first.
+pub fn writable_by_others(path: &Path) -> io::Result<Option<String>> {
+    // As written, whoever can change a link on the way can change where it leads; resolved, whoever can change its end.
+    let written = std::path::absolute(path)?;
+    let resolved = fs::canonicalize(path)?;
+    for step in written.ancestors().skip(1).chain(resolved.ancestors()) {
+        if let Some(who) = who_writes(&fs::metadata(step)?) {
+            return Ok(Some(format!("{} is writable by {who}", step.display())));
+        }
+    }
+    links_on(&written)
+}
+
+/// Links that lead to links: each is judged by the folders of its own way.
+fn links_on(path: &Path) -> io::Result<Option<String>> {
+    let mut current = path.to_owned();
+    // The kernel follows 40 links at most: path_resolution(7).
+    for _ in 0..40 {
+        let Some((link, rest)) = first_link(&current) else { return Ok(None) };
+        let target = fs::read_link(&link)?;
+        let folder = link.parent().unwrap_or(Path::new("/"));
+        current = folder.join(target).join(rest);
+        for step in current.ancestors().skip(1) {
+            let Ok(meta) = fs::metadata(step) else { continue };
+            if let Some(who) = who_writes(&meta) {
+                return Ok(Some(format!("{} is writable by {who}", step.display())));
+            }
+        }
+    }
     Ok(None)
+}
+
+fn first_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut walked = PathBuf::new();
+    let mut components = path.components();
+    while let Some(component) = components.next() {
+        walked.push(component);
+        if fs::symlink_metadata(&walked).is_ok_and(|meta| meta.is_symlink()) {
+            return Some((walked, components.as_path().to_owned()));
+        }
+    }
+    None
+}
+
+fn who_writes(meta: &Metadata) -> Option<String> {
+    if meta.uid() != 0 {
+        return Some(format!("its owner, uid {}", meta.uid()));
+    }
+    if meta.mode() & 0o002 != 0 {
+        return Some("everybody".into());
+    }
+    // Access control lists show in the group's bits: acl(5).
+    if meta.mode() & 0o020 != 0 && meta.gid() != 0 {
+        return Some(format!("its group, gid {}", meta.gid()));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_folder_is_writable_by_everybody() {
+        let path = std::env::temp_dir().join(format!("bilayer-trust-{}", std::process::id()));
+        fs::write(&path, "").unwrap();
+        let found = writable_by_others(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(found.unwrap().contains("is writable by"));
+    }
+
+    #[test]
+    fn the_systems_own_programs_are_trusted() {
+        assert_eq!(writable_by_others(Path::new("/bin/sh")).unwrap(), None);
+    }
 }

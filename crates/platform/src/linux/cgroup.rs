@@ -1,0 +1,167 @@
+//! Control groups, version 2: cgroups(7). An instance lives in one of its own, so that all that it starts is known, however
+//! it forks.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, statfs};
+use rustix::process::{Signal, geteuid};
+
+use super::pidfd::Pidfd;
+use super::proc;
+
+const MOUNT: &str = "/sys/fs/cgroup";
+/// linux/magic.h
+const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+/// How often a group without `cgroup.kill` is gone through before its processes are said to fork too fast.
+const ROUNDS_MAX: usize = 32;
+
+/// An instance's own control group.
+pub(crate) struct Cgroup {
+    /// Below the mount.
+    path: PathBuf,
+    /// As `/proc/PID/cgroup` has it.
+    name: String,
+    folder: OwnedFd,
+}
+
+impl Cgroup {
+    /// Makes the group `name` in the group at `parent`, or takes the one that an earlier launch left.
+    pub(crate) fn create(parent: &Path, name: &str) -> io::Result<Cgroup> {
+        let path = parent.join(name);
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let folder = rustix::fs::open(&path, flags, Mode::empty())?;
+        let below = path.strip_prefix(MOUNT).unwrap_or(&path);
+        Ok(Cgroup { name: format!("/{}", below.display()), path, folder })
+    }
+
+    /// Whether a process lives in it or below it.
+    pub(crate) fn holds(&self, pid: i32) -> bool {
+        let Ok(group) = proc::control_group(pid) else { return false };
+        group.strip_prefix(&self.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The processes in it and below it; those that have ended but were not waited for are not among them.
+    pub(crate) fn pids(&self) -> io::Result<Vec<i32>> {
+        let mut found = Vec::new();
+        collect(&self.path, &mut found)?;
+        Ok(found)
+    }
+
+    /// Kills whatever lives in it: `cgroup.kill`, Linux 5.14; before that, one by one until none is left.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        match OpenOptions::new().write(true).open(self.path.join("cgroup.kill")) {
+            Ok(mut file) => return file.write_all(b"1"),
+            // The group is gone, or the kernel is older than the file.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        for _ in 0..ROUNDS_MAX {
+            let pids = match self.pids() {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                pids => pids?,
+            };
+            let mut left = 0;
+            for pid in pids {
+                // Held by pidfd first and looked up again, so that a reused pid is never hit.
+                let Ok(process) = Pidfd::open(pid) else { continue };
+                if self.holds(pid) && !process.has_ended() {
+                    process.signal(Signal::KILL)?;
+                    left += 1;
+                }
+            }
+            if left == 0 {
+                return Ok(());
+            }
+        }
+        Err(io::Error::other(format!(
+            "processes in {} fork faster than they can be killed",
+            self.path.display()
+        )))
+    }
+
+    /// Moves what lives in it to the group above, where it is nobody's instance any more.
+    pub(crate) fn release(&self) -> io::Result<()> {
+        let above = self.path.parent().unwrap_or(&self.path).join("cgroup.procs");
+        for _ in 0..ROUNDS_MAX {
+            let pids = self.pids()?;
+            if pids.is_empty() {
+                self.remove();
+                return Ok(());
+            }
+            for pid in pids {
+                match OpenOptions::new().write(true).open(&above)?.write_all(pid.to_string().as_bytes()) {
+                    Err(error) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Err(io::Error::other(format!(
+            "processes in {} fork faster than they can be moved",
+            self.path.display()
+        )))
+    }
+
+    /// Removes the group if nothing lives in it. Best effort: the next launch takes it over, and it ends with its session.
+    pub(crate) fn remove(&self) {
+        remove_tree(&self.path);
+    }
+}
+
+impl AsFd for Cgroup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
+}
+
+/// Whether the machine has the unified hierarchy, and it alone.
+pub(crate) fn is_unified() -> bool {
+    statfs(MOUNT).is_ok_and(|found| i64::from(found.f_type) == CGROUP2_SUPER_MAGIC)
+}
+
+/// The folder of a group, from its path as D-Bus and `/proc` have it.
+pub(crate) fn folder_of(group: &str) -> PathBuf {
+    Path::new(MOUNT).join(group.trim_start_matches('/'))
+}
+
+/// The group that this process lives in, if it may make others below it: it was delegated to this user. The root of the
+/// hierarchy is nobody's to use.
+pub(crate) fn own_delegated() -> Option<PathBuf> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let group = proc::control_group(own).ok().filter(|group| group != "/" && is_unified())?;
+    let folder = folder_of(&group);
+    // A process can be moved only by who may write the nearest common ancestor's list, which is this folder's.
+    let mine = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.uid() == geteuid().as_raw());
+    let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    let procs = folder.join("cgroup.procs");
+    (mine(&folder) && writable(&folder) && writable(&procs)).then_some(folder)
+}
+
+fn collect(folder: &Path, found: &mut Vec<i32>) -> io::Result<()> {
+    let mut text = String::new();
+    File::open(folder.join("cgroup.procs"))?.read_to_string(&mut text)?;
+    found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // A group that vanishes while we look has no processes.
+            let _ = collect(&entry.path(), found);
+        }
+    }
+    Ok(())
+}
+
+fn remove_tree(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(folder);
+}

@@ -1,0 +1,208 @@
+//! The child between its birth and its program.
+//!
+//! It may share its parent's memory, and other threads of the parent may hold locks at this moment. So nothing here allocates,
+//! locks or unwinds: it makes system calls, on values that the parent has laid out, and ends in execve(2) or `_exit`. System
+//! calls are made directly where the C library's wrapper would change the other threads too (uid, gid, groups).
+
+use std::ffi::{CStr, c_char, c_int};
+use std::os::fd::{BorrowedFd, RawFd};
+
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::{process, thread};
+
+/// What the child has to do.
+pub(super) struct Orders<'a> {
+    pub(super) program: &'a CStr,
+    pub(super) arguments: *const *const c_char,
+    pub(super) environment: *const *const c_char,
+    /// Where the program must run.
+    pub(super) folder: Option<&'a CStr>,
+    /// Where it runs if it can, else in the root folder.
+    pub(super) fallback_folder: Option<&'a CStr>,
+    pub(super) becomes: Option<Become<'a>>,
+    pub(super) stdout: RawFd,
+    pub(super) stderr: RawFd,
+    pub(super) report: RawFd,
+    pub(super) parent: Pid,
+}
+
+/// Whom the child becomes.
+pub(super) struct Become<'a> {
+    pub(super) groups: &'a [Gid],
+    pub(super) uid: Uid,
+    pub(super) gid: Gid,
+    pub(super) limits: &'a [(Resource, Rlimit)],
+    pub(super) umask: u32,
+    pub(super) nice: i32,
+}
+
+/// How far the child came, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Stage {
+    Session,
+    Limits,
+    Groups,
+    User,
+    ParentDeath,
+    Output,
+    Folder,
+    Execute,
+    Late,
+}
+
+/// What the child says before it gives up.
+pub(super) struct Report {
+    pub(super) stage: Stage,
+    pub(super) errno: i32,
+}
+
+impl Report {
+    pub(super) const LENGTH: usize = 5;
+
+    /// What the parent says for a child that said nothing in time.
+    pub(super) fn late() -> Report {
+        Report { stage: Stage::Late, errno: libc::ETIMEDOUT }
+    }
+
+    fn encode(&self) -> [u8; Report::LENGTH] {
+        let [a, b, c, d] = self.errno.to_ne_bytes();
+        [self.stage as u8, a, b, c, d]
+    }
+
+    pub(super) fn decode([stage, a, b, c, d]: [u8; Report::LENGTH]) -> Report {
+        use Stage::{Execute, Folder, Groups, Late, Limits, Output, ParentDeath, Session, User};
+        let stages = [Session, Limits, Groups, User, ParentDeath, Output, Folder, Execute];
+        let stage = stages.get(usize::from(stage)).copied().unwrap_or(Late);
+        Report { stage, errno: i32::from_ne_bytes([a, b, c, d]) }
+    }
+}
+
+/// Carries the orders out. Every signal is blocked when it starts.
+pub(super) fn obey(orders: &Orders<'_>) -> ! {
+    let report = match prepare(orders) {
+        Ok(()) => Report { stage: Stage::Execute, errno: execute(orders) },
+        Err((stage, errno)) => Report { stage, errno: errno.raw_os_error() },
+    };
+    // SAFETY: the report's end of the pipe is the one descriptor above 2 that `close_others` leaves open.
+    let pipe = unsafe { BorrowedFd::borrow_raw(orders.report) };
+    let _ = rustix::io::write(pipe, &report.encode());
+    // SAFETY: _exit(2) ends the process at once: no destructor and no exit handler of the parent's runs in it.
+    unsafe { libc::_exit(127) }
+}
+
+fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
+    let at = |stage| move |errno| (stage, errno);
+    // The leader of its own session has no terminal to be stopped by, and its children can be told by it.
+    process::setsid().map_err(at(Stage::Session))?;
+    if let Some(user) = &orders.becomes {
+        settle(user).map_err(at(Stage::Limits))?;
+        thread::set_thread_groups(user.groups).map_err(at(Stage::Groups))?;
+        thread::set_thread_res_gid(user.gid, user.gid, user.gid).map_err(at(Stage::User))?;
+        thread::set_thread_res_uid(user.uid, user.uid, user.uid).map_err(at(Stage::User))?;
+        leave_keyring();
+    }
+    // The change of user clears the parent-death signal: prctl(2). If the parent is dead by now, nobody will send it.
+    process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Stage::ParentDeath))?;
+    if process::getppid() != Some(orders.parent) {
+        return Err((Stage::ParentDeath, Errno::SRCH));
+    }
+    connect_output(orders).map_err(at(Stage::Output))?;
+    close_others(orders.report).map_err(at(Stage::Output))?;
+    match (orders.folder, orders.fallback_folder) {
+        (Some(folder), _) => process::chdir(folder).map_err(at(Stage::Folder))?,
+        (None, Some(folder)) if process::chdir(folder).is_ok() => {}
+        (None, _) => process::chdir(c"/").map_err(at(Stage::Folder))?,
+    }
+    reset_signals();
+    Ok(())
+}
+
+/// Limits, umask, nice value and out-of-memory score as in a login of that session, while this is still root.
+fn settle(user: &Become<'_>) -> Result<(), Errno> {
+    for (resource, limit) in user.limits {
+        process::setrlimit(*resource, limit.clone())?;
+    }
+    process::umask(Mode::from_raw_mode(user.umask));
+    process::setpriority_process(None, user.nice)?;
+    // A service may be protected from the out-of-memory killer, which its users' programs must not inherit. Where the file
+    // cannot be written, in some containers, nothing was inherited that could be taken back.
+    if let Ok(file) =
+        rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+    {
+        let _ = rustix::io::write(&file, b"0");
+    }
+    Ok(())
+}
+
+/// Leaves the keyring of the service's session for an empty one: keyctl(2). Without keyrings in the kernel there is none to
+/// leave.
+fn leave_keyring() {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: the null pointer asks for a new keyring without a name; no memory is read.
+    let _ = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0) };
+}
+
+fn connect_output(orders: &Orders<'_>) -> Result<(), Errno> {
+    let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    for (from, to) in [(std::os::fd::AsRawFd::as_raw_fd(&null), 0), (orders.stdout, 1), (orders.stderr, 2)] {
+        // SAFETY: dup2(2) on numbers that are open here; what it closes are the child's copies of the parent's.
+        if unsafe { libc::dup2(from, to) } < 0 {
+            return Err(last_error());
+        }
+    }
+    Ok(())
+}
+
+/// Closes everything above standard error but the report's pipe, which closes itself when the program runs.
+fn close_others(report: RawFd) -> Result<(), Errno> {
+    for (first, last) in [(3, report - 1), (report + 1, RawFd::MAX)] {
+        if first > last {
+            continue;
+        }
+        // SAFETY: close_range(2) on numbers; nothing in the child uses a descriptor in them again.
+        if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } < 0 {
+            return Err(last_error());
+        }
+    }
+    Ok(())
+}
+
+/// Default actions, also for what the runtime ignores (SIGPIPE), then an empty mask: signal(7).
+fn reset_signals() {
+    // The kernel's own structure (the C library's wrapper refuses the two signals it uses itself): default action, no flags,
+    // nothing masked, all of which are zero. 64 bytes are enough on every architecture.
+    let default = [0_u64; 8];
+    let empty = 0_u64;
+    for signal in 1..=64 {
+        // SAFETY: rt_sigaction(2) reads one structure and is not asked to write one. For SIGKILL and SIGSTOP it fails.
+        let _ = unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u64>(), 8)
+        };
+    }
+    // SAFETY: rt_sigprocmask(2) reads one set of 8 bytes.
+    let _ = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const empty,
+            std::ptr::null_mut::<u64>(),
+            8,
+        )
+    };
+}
+
+/// Returns only if it failed.
+fn execute(orders: &Orders<'_>) -> c_int {
+    // SAFETY: the plan holds the strings and ends both vectors with a null pointer.
+    unsafe { libc::execve(orders.program.as_ptr(), orders.arguments, orders.environment) };
+    last_error().raw_os_error()
+}
+
+fn last_error() -> Errno {
+    // SAFETY: errno lives in the thread's own memory; in a child that shares its parent's, the parent's thread sleeps.
+    let number = unsafe { *libc::__errno_location() };
+    Errno::from_raw_os_error(number)
+}

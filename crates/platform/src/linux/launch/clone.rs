@@ -1,0 +1,128 @@
+//! The birth of a child, with a pidfd: clone3(2).
+
+#[cfg(target_arch = "x86_64")]
+mod shared;
+
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+
+use super::child::{Orders, obey};
+
+/// linux/sched.h; too wide for the C library's type.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// `struct clone_args` of linux/sched.h, as far as Linux 5.7 has it.
+#[derive(Default)]
+#[repr(C)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// Gives birth to a child that obeys the orders. With `share_memory` it uses this program's memory and this thread sleeps until
+/// it executes its program; else it has a copy, and this thread goes on.
+pub(super) fn clone(
+    orders: &Orders<'_>,
+    cgroup: Option<BorrowedFd<'_>>,
+    share_memory: bool,
+) -> io::Result<(i32, OwnedFd)> {
+    let mut pidfd: RawFd = -1;
+    let mut args = CloneArgs {
+        flags: libc::CLONE_PIDFD as u64,
+        pidfd: (&raw mut pidfd) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    // Blocked from before the birth until after it (here) and until the program's start (there): no handler of this program
+    // may run in the child.
+    let blocked = BlockedSignals::all();
+    let born = if share_memory { born_sharing(&mut args, orders) } else { born_with_copy(&mut args, orders) };
+    let born = match born {
+        // Container runtimes of some age answer so to clone3, whose arguments they cannot filter.
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) && cgroup.is_none() => born_by_fork(orders)
+            .map(|(pid, opened)| {
+                pidfd = opened;
+                pid
+            }),
+        born => born,
+    };
+    drop(blocked);
+    let pid = born?;
+    // SAFETY: the kernel has made the descriptor for this call alone.
+    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+}
+
+#[cfg(target_arch = "x86_64")]
+fn born_sharing(args: &mut CloneArgs, orders: &Orders<'_>) -> io::Result<i32> {
+    shared::born(args, orders)
+}
+
+/// Where nobody has written the few instructions that sharing takes, a copy serves as well and costs a little more.
+#[cfg(not(target_arch = "x86_64"))]
+fn born_sharing(args: &mut CloneArgs, orders: &Orders<'_>) -> io::Result<i32> {
+    born_with_copy(args, orders)
+}
+
+fn born_with_copy(args: &mut CloneArgs, orders: &Orders<'_>) -> io::Result<i32> {
+    let size = size_of::<CloneArgs>();
+    // SAFETY: clone3(2) reads `size` bytes and writes the pidfd through its address, which is the caller's variable. Without
+    // CLONE_VM the child has its own copy of the stack, as after fork(2), and `obey` does nothing that is forbidden there.
+    match unsafe { libc::syscall(libc::SYS_clone3, &raw mut *args, size) } {
+        0 => obey(orders),
+        pid if pid < 0 => Err(io::Error::last_os_error()),
+        pid => Ok(pid as i32),
+    }
+}
+
+fn born_by_fork(orders: &Orders<'_>) -> io::Result<(i32, RawFd)> {
+    // SAFETY: the child calls nothing but `obey`, which neither allocates nor locks.
+    match unsafe { libc::fork() } {
+        0 => obey(orders),
+        pid if pid < 0 => Err(io::Error::last_os_error()),
+        pid => {
+            // Our child, not waited for yet: its pid can mean nobody else.
+            // SAFETY: pidfd_open(2) takes two numbers.
+            let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+            if pidfd >= 0 { Ok((pid, pidfd as RawFd)) } else { Err(io::Error::last_os_error()) }
+        }
+    }
+}
+
+/// This thread with every signal blocked; on drop as it was before.
+struct BlockedSignals {
+    before: u64,
+}
+
+impl BlockedSignals {
+    fn all() -> BlockedSignals {
+        BlockedSignals { before: set_mask(u64::MAX) }
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        set_mask(self.before);
+    }
+}
+
+fn set_mask(mask: u64) -> u64 {
+    let mut before = 0_u64;
+    // SAFETY: rt_sigprocmask(2) reads one set of 8 bytes and writes one. Not the C library's wrapper: it leaves out two signals.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, &raw mut before, 8);
+    }
+    before
+}

@@ -1,0 +1,152 @@
+//! What a process leaves behind, where no control group holds it together.
+//!
+//! This process adopts the orphans below it (`PR_SET_CHILD_SUBREAPER`, prctl(2)), so that a process that forks twice to get
+//! away is still its descendant. Whose it was is told by its session, which [`launch`](crate::launch) makes new for every root,
+//! by descent, or, if it has started a session of its own, by the variables of the launch in its environment: they hold that
+//! launch's token.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, set_child_subreaper, waitid};
+
+use super::pidfd::Pidfd;
+use super::proc::{self, Stat};
+
+/// How often a family is gone through before its processes are said to fork too fast.
+const ROUNDS_MAX: usize = 32;
+
+/// Our children that somebody waits for.
+static ROOTS: Mutex<Option<HashSet<i32>>> = Mutex::new(None);
+
+/// A root process and its descendants.
+pub(super) struct Family {
+    root: i32,
+    start: u64,
+    marks: Vec<Vec<u8>>,
+}
+
+impl Family {
+    pub(super) fn of(root: i32, start: u64, marks: Vec<Vec<u8>>) -> Family {
+        roots().get_or_insert_default().insert(root);
+        Family { root, start, marks }
+    }
+
+    /// Whether a process belongs to it.
+    pub(super) fn contains(&self, pid: i32) -> bool {
+        self.members().contains_key(&pid)
+    }
+
+    /// Kills every member, and the root first where it is given. Says how many members there were.
+    pub(super) fn kill(&self, root: Option<&Pidfd>) -> io::Result<usize> {
+        let mut killed = HashSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let members = self.members();
+            if let Some(root) = root {
+                root.signal(Signal::KILL)?;
+            }
+            let mut fresh = false;
+            for (pid, stat) in members {
+                // Gone meanwhile, or another process by now: either way no member any more.
+                let Ok(process) = Pidfd::open_verified(pid, stat.start) else { continue };
+                process.signal(Signal::KILL)?;
+                fresh |= killed.insert((pid, stat.start));
+            }
+            if !fresh {
+                reap_strays();
+                return Ok(killed.len());
+            }
+        }
+        Err(io::Error::other(format!(
+            "descendants of process {} fork faster than they can be killed",
+            self.root
+        )))
+    }
+
+    /// Everything alive in it but the root, with when it started.
+    fn members(&self) -> HashMap<i32, Stat> {
+        let all: HashMap<i32, Stat> =
+            proc::pids().filter_map(|pid| Some((pid, proc::stat(pid).ok()?))).collect();
+        let own = getpid().as_raw_nonzero().get();
+        let candidate = |pid: i32, stat: &Stat| {
+            pid != self.root && pid != own && stat.start >= self.start && !stat.is_zombie()
+        };
+        let near = |pid: i32, stat: &Stat| {
+            stat.session == self.root
+                || stat.group == self.root
+                || self.is_ancestor(&all, pid)
+                || (stat.parent == own && self.marks_are_on(pid))
+        };
+        let mut members: HashMap<i32, Stat> = HashMap::new();
+        members
+            .extend(all.iter().filter(|(pid, stat)| candidate(**pid, stat) && near(**pid, stat)).map(copied));
+        // What descends from a member is one, too, whatever session it has made for itself.
+        loop {
+            let found = all.iter().filter(|(pid, stat)| {
+                candidate(**pid, stat) && !members.contains_key(pid) && members.contains_key(&stat.parent)
+            });
+            let found: Vec<_> = found.map(copied).collect();
+            if found.is_empty() {
+                return members;
+            }
+            members.extend(found);
+        }
+    }
+
+    fn is_ancestor(&self, all: &HashMap<i32, Stat>, pid: i32) -> bool {
+        let mut current = pid;
+        // Bounded by the number of processes: a snapshot that is not one moment's could hold a ring.
+        for _ in 0..all.len() {
+            let Some(stat) = all.get(&current) else { return false };
+            if stat.parent == self.root {
+                return all.get(&self.root).is_some_and(|root| root.start == self.start);
+            }
+            current = stat.parent;
+        }
+        false
+    }
+
+    fn marks_are_on(&self, pid: i32) -> bool {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let variables: HashSet<&[u8]> = environment.split(|byte| *byte == 0).collect();
+        !self.marks.is_empty() && self.marks.iter().all(|mark| variables.contains(mark.as_slice()))
+    }
+}
+
+/// Makes this process the parent of its orphaned descendants.
+pub(super) fn adopt_orphans() {
+    // Linux 3.4 and later cannot refuse it.
+    let _ = set_child_subreaper(Some(Pid::INIT));
+}
+
+/// Nobody waits for this child any more.
+pub(super) fn forget(pid: i32) {
+    if let Some(roots) = roots().as_mut() {
+        roots.remove(&pid);
+    }
+}
+
+/// Waits for adopted orphans that have ended. A child that this program has started itself, in its own session, is left to
+/// whoever started it.
+pub(super) fn reap_strays() {
+    let own = getpid().as_raw_nonzero().get();
+    let Ok(own_stat) = proc::stat(own) else { return };
+    for pid in proc::pids() {
+        let Ok(stat) = proc::stat(pid) else { continue };
+        let stray = stat.parent == own && stat.is_zombie() && stat.session != own_stat.session;
+        if stray && !roots().as_ref().is_some_and(|roots| roots.contains(&pid)) {
+            let id = Pid::from_raw(pid).map(WaitId::Pid);
+            // Our zombie, so the pid means it and nothing else until this very call.
+            let _ = id.map(|id| waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG));
+        }
+    }
+}
+
+fn roots() -> MutexGuard<'static, Option<HashSet<i32>>> {
+    ROOTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn copied((pid, stat): (&i32, &Stat)) -> (i32, Stat) {
+    (*pid, *stat)
+}

@@ -1,0 +1,119 @@
+//! Launching on the real operating system: how processes start and how they end.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use bilayer_platform::Exit;
+use common::{all_of, line_of, on_a_loop, runs, sh, start, until, within};
+
+#[test]
+fn exit_codes_and_signals_are_seen_as_they_are() {
+    on_a_loop(async {
+        for (script, expected) in [
+            ("exit 0", Exit::Code(0)),
+            ("exit 3", Exit::Code(3)),
+            ("exit 255", Exit::Code(255)),
+            ("kill -TERM $$", Exit::Signal(15)),
+            ("kill -KILL $$", Exit::Signal(9)),
+            ("ulimit -c 0; kill -SEGV $$", Exit::Signal(11)),
+        ] {
+            let launched = start(&sh(script));
+            assert_eq!(within(script, launched.process.exited()).await, expected, "{script}");
+            assert_eq!(within(script, launched.process.exited()).await, expected, "{script}, asked again");
+        }
+    });
+}
+
+#[test]
+fn several_may_wait_for_one_exit() {
+    on_a_loop(async {
+        let mut launched = start(&sh("echo up; read line < /dev/zero; exec sleep 60"));
+        line_of(&mut launched.stdout).await;
+        let process = &launched.process;
+        let wait = async { tokio::join!(process.exited(), process.exited(), async { process.kill_all() }) };
+        let (first, second, killed) = within("the exit", wait).await;
+        killed.unwrap();
+        assert_eq!((first, second), (Exit::Signal(9), Exit::Signal(9)));
+    });
+}
+
+#[test]
+fn a_program_that_ignores_the_request_is_killed() {
+    on_a_loop(async {
+        let mut launched = start(&sh("trap 'echo asked' TERM; echo up; while :; do sleep 0.01; done"));
+        assert_eq!(line_of(&mut launched.stdout).await, "up");
+        launched.process.terminate().unwrap();
+        assert_eq!(line_of(&mut launched.stdout).await, "asked");
+        launched.process.kill_all().unwrap();
+        assert_eq!(within("the kill", launched.process.exited()).await, Exit::Signal(9));
+        launched.process.terminate().expect("asking a process that has ended is no error");
+    });
+}
+
+#[test]
+fn what_a_root_leaves_behind_is_swept() {
+    on_a_loop(async {
+        let scripts = [
+            // A child, a child with a session of its own, and a daemon: forked twice, its own session, nobody's child.
+            "sleep 61 & echo $!; exec >&-",
+            "setsid sleep 62 & echo $!; exec >&-",
+            "(setsid sh -c 'sleep 63 >&- & echo $!; exec >&-' &)",
+        ];
+        for script in scripts {
+            let mut command = sh(script);
+            command.env = vec![("TEST_TOKEN".into(), format!("{:?}", bilayer_platform::random_bytes::<8>()))];
+            let mut launched = start(&command);
+            let left: u32 = line_of(&mut launched.stdout).await.parse().unwrap();
+            assert_eq!(within("the exit", launched.process.exited()).await, Exit::Code(0));
+            until("the survivor's settling", || runs(left)).await;
+            assert!(launched.process.sweep().unwrap() >= 1, "{script}");
+            until("the survivor's end", || !runs(left)).await;
+            assert_eq!(launched.process.sweep().unwrap(), 0, "{script}");
+        }
+    });
+}
+
+#[test]
+fn the_survivors_of_one_are_not_those_of_another() {
+    on_a_loop(async {
+        let daemon = |token: &str| {
+            let mut command = sh("(setsid sh -c 'sleep 64 >&- & echo $!; exec >&-' &)");
+            command.env = vec![("TEST_TOKEN".into(), token.into())];
+            command.name = format!("bilayer-test-{token}");
+            start(&command)
+        };
+        let (mut one, mut other) = (daemon("one"), daemon("other"));
+        let first: u32 = line_of(&mut one.stdout).await.parse().unwrap();
+        let second: u32 = line_of(&mut other.stdout).await.parse().unwrap();
+        within("the exits", async { tokio::join!(one.process.exited(), other.process.exited()) }).await;
+        assert_eq!(one.process.sweep().unwrap(), 1);
+        until("the first one's end", || !runs(first)).await;
+        assert!(runs(second));
+        assert_eq!(other.process.sweep().unwrap(), 1);
+    });
+}
+
+#[test]
+fn survivors_may_be_left_alone() {
+    on_a_loop(async {
+        let mut command = sh("sleep 65 & echo $!; exec >&-");
+        command.leave_survivors = true;
+        let mut launched = start(&command);
+        let left: u32 = line_of(&mut launched.stdout).await.parse().unwrap();
+        within("the exit", launched.process.exited()).await;
+        launched.process.leave().unwrap();
+        assert!(runs(left));
+        let pid = rustix::process::Pid::from_raw(left as i32).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    });
+}
+
+#[test]
+fn output_is_read_to_its_end() {
+    on_a_loop(async {
+        let mut launched = start(&sh("echo out; echo err >&2; read line; echo \"stdin: $?\""));
+        assert_eq!(all_of(&mut launched.stdout).await, "out\nstdin: 1\n");
+        assert_eq!(all_of(&mut launched.stderr).await, "err\n");
+        within("the exit", launched.process.exited()).await;
+    });
+}
