@@ -44,6 +44,21 @@ pub fn exit_key(text: &str) -> Option<Exit> {
     plain.then(|| text.parse().ok().map(Exit::Code)).flatten()
 }
 
+impl Exit {
+    /// The key that [`exit_key`] reads as this; empty for [`Exit::Unknown`], which is no key.
+    pub fn key(self) -> String {
+        match self {
+            Exit::Signal(number) => SIGNALS
+                .iter()
+                .find(|(known, _)| *known == number)
+                .map_or_else(String::new, |(_, name)| (*name).to_owned()),
+            Exit::Code(code) if code > 0xFFFF => format!("0x{code:08X}"),
+            Exit::Code(code) => code.to_string(),
+            Exit::Unknown => String::new(),
+        }
+    }
+}
+
 /// signal(7), the numbers of x86 and ARM.
 const SIGNALS: [(u8, &str); 31] = [
     (1, "SIGHUP"),
@@ -109,6 +124,13 @@ mod tests {
         assert_eq!(exit_key("SIGTERM"), Some(Exit::Signal(15)));
         for wrong in ["", "-1", "+1", "0x", "0x+1", "4294967296", "SIGNOPE", "TERM", " 1"] {
             assert_eq!(exit_key(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_read_as_what_it_was_written_for() {
+        for exit in [Exit::Code(64), Exit::Code(0xC000_0005), Exit::Signal(15), Exit::Signal(9)] {
+            assert_eq!(exit_key(&exit.key()), Some(exit));
         }
     }
 

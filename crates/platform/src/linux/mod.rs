@@ -81,5 +81,11 @@ pub fn has_session_tracking() -> bool {
 /// The types that a session can have, and whether such a session has a screen: sd_session_get_type(3), and `web` of
 /// systemd 239.
 #[cfg(feature = "host")]
-pub const SESSION_TYPES: &[(&str, bool)] =
-    &[("x11", true), ("wayland", true), ("mir", true), ("tty", false), ("web", false), ("unspecified", false)];
+pub const SESSION_TYPES: &[(&str, bool)] = &[
+    ("x11", true),
+    ("wayland", true),
+    ("mir", true),
+    ("tty", false),
+    ("web", false),
+    ("unspecified", false),
+];

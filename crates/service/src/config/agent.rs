@@ -344,6 +344,13 @@ pub(super) mod words {
     pub(in super::super) fn past_limit(value: PastLimit) -> &'static str {
         word(&PAST_LIMIT, &value)
     }
+    pub(in super::super) fn exit(exit: Exit) -> String {
+        match exit {
+            Exit::Code(code) => bilayer_platform::Exit::Code(code).key(),
+            Exit::Signal(signal) => bilayer_platform::Exit::Signal(signal).key(),
+            Exit::Unknown => String::new(),
+        }
+    }
     pub(in super::super) fn meaning(value: Meaning) -> &'static str {
         word(&MEANINGS, &value)
     }

@@ -38,7 +38,7 @@ pub use sample::sample;
 pub use schema::json_schema;
 
 /// A configuration without a mistake.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// `[service]`.
     pub service: Service,

@@ -1,9 +1,147 @@
 //! The effective configuration, with every default, as the file would write it.
 
-use super::Config;
+use std::fmt::{self, Display, Formatter, Write as _};
+use std::path::Path;
 
-/// `config` as TOML with every key that has a value.
+use super::agent::words;
+use super::value::{show_duration, show_size};
+use super::{Agent, Config};
+
+/// `config` as TOML with every default written out. Loading the text again gives the same configuration.
 pub fn print(config: &Config) -> String {
-    let _ = config;
-    String::new()
+    let mut out = String::new();
+    write(config, &mut out).expect("writing to a string does not fail");
+    out
+}
+
+fn write(config: &Config, out: &mut String) -> fmt::Result {
+    writeln!(out, "[service]")?;
+    writeln!(out, "name = {}", Text(&config.service.name))?;
+    writeln!(out, "display_name = {}", Text(&config.service.display_name))?;
+    for agent in &config.agents {
+        writeln!(out)?;
+        write_agent(agent, out)?;
+    }
+    let log = &config.log;
+    writeln!(out, "\n[log]")?;
+    writeln!(out, "level = {}", Text(&log.level.to_string().to_lowercase()))?;
+    match &log.directory {
+        Some(directory) => writeln!(out, "directory = {}", text_of(directory))?,
+        None => writeln!(out, "# directory: the service's own")?,
+    }
+    writeln!(out, "max_size = \"{}\"", show_size(log.max_size))?;
+    writeln!(out, "max_total = \"{}\"", show_size(log.max_total))?;
+    writeln!(out, "max_age = \"{}\"", show_duration(log.max_age))?;
+    let wire = &config.wire;
+    writeln!(out, "\n[wire]")?;
+    writeln!(out, "frame = \"{}\"", show_size(wire.frame_bytes.into()))?;
+    writeln!(out, "header = \"{}\"", show_size(wire.header_bytes.into()))?;
+    writeln!(out, "depth = {}", wire.depth)?;
+    writeln!(out, "requests_in_flight = {}", wire.requests_in_flight)?;
+    writeln!(out, "queue = \"{}\"", show_size(wire.queue_bytes.into()))?;
+    writeln!(out, "stall = \"{}\"", show_duration(wire.stall()))?;
+    writeln!(out, "handshake = \"{}\"", show_duration(wire.handshake()))?;
+    writeln!(out, "connections_per_session = {}", wire.connections_per_session)
+}
+
+fn write_agent(agent: &Agent, out: &mut String) -> fmt::Result {
+    let Agent { name, command, spec } = agent;
+    writeln!(out, "[agent.{name}]")?;
+    let program = command.program.to_string_lossy();
+    let line: Vec<&str> = std::iter::once(&*program).chain(command.args.iter().map(String::as_str)).collect();
+    writeln!(out, "command = {}", List(&line))?;
+    writeln!(out, "sessions = \"{}\"", words::sessions(spec.serve))?;
+    let filters = [("users", &spec.users), ("groups", &spec.groups)];
+    for (key, names) in filters {
+        match &**names {
+            [] => writeln!(out, "# {key}: everybody")?,
+            names => writeln!(out, "{key} = {}", List(names))?,
+        }
+    }
+    match spec.remote {
+        Some(remote) => writeln!(out, "remote = {remote}")?,
+        None => writeln!(out, "# remote: both")?,
+    }
+    if !bilayer_platform::SESSION_TYPES.is_empty() {
+        writeln!(out, "types = {}", List(&spec.types))?;
+    }
+    writeln!(out, "on_leave = \"{}\"", words::on_leave(spec.on_leave))?;
+    writeln!(out, "while_locked = \"{}\"", words::while_locked(spec.while_locked))?;
+    writeln!(out, "needs_display = {}", spec.needs_display)?;
+    writeln!(out, "stop.grace = \"{}\"", show_duration(spec.grace))?;
+    let restart = &spec.restart;
+    writeln!(out, "restart.on = \"{}\"", words::restart_on(restart.on))?;
+    writeln!(out, "restart.delay_max = \"{}\"", show_duration(restart.delay_max))?;
+    writeln!(out, "restart.healthy_after = \"{}\"", show_duration(restart.healthy_after))?;
+    writeln!(out, "restart.limit.count = {}", restart.limit.count)?;
+    writeln!(out, "restart.limit.within = \"{}\"", show_duration(restart.limit.within))?;
+    writeln!(out, "restart.limit.then = \"{}\"", words::past_limit(restart.limit.then))?;
+    match spec.heartbeat {
+        Some(heartbeat) => writeln!(out, "heartbeat = \"{}\"", show_duration(heartbeat))?,
+        None => writeln!(out, "# heartbeat: off")?,
+    }
+    match spec.ready_within {
+        Some(ready_within) => writeln!(out, "ready_within = \"{}\"", show_duration(ready_within))?,
+        None => writeln!(out, "# ready_within: off")?,
+    }
+    match &command.cwd {
+        Some(cwd) => writeln!(out, "cwd = {}", text_of(cwd))?,
+        None => writeln!(out, "# cwd: the user's home")?,
+    }
+    writeln!(out, "descendants = \"{}\"", words::descendants(spec.survivors))?;
+    writeln!(out, "trust_writable_program = {}", command.trust_writable_program)?;
+    if !spec.exit_codes.is_empty() {
+        writeln!(out, "\n[agent.{name}.exit_codes]")?;
+        for (exit, meaning) in &spec.exit_codes {
+            writeln!(out, "{} = \"{}\"", words::exit(*exit), words::meaning(*meaning))?;
+        }
+    }
+    if !command.env.is_empty() {
+        writeln!(out, "\n[agent.{name}.env]")?;
+        for (variable, value) in &command.env {
+            writeln!(out, "{} = {}", Text(variable), Text(value))?;
+        }
+    }
+    Ok(())
+}
+
+/// A TOML string, as a value or as a key.
+struct Text<'a>(&'a str);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\t' => f.write_str("\\t")?,
+                c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+/// A path as a TOML string. Its text came from the file or is the file's own folder.
+fn text_of(path: &Path) -> String {
+    Text(&path.to_string_lossy()).to_string()
+}
+
+/// A TOML array of strings.
+struct List<'a, S>(&'a [S]);
+
+impl<S: AsRef<str>> Display for List<'_, S> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_char('[')?;
+        for (index, text) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            Text(text.as_ref()).fmt(f)?;
+        }
+        f.write_char(']')
+    }
 }

@@ -28,15 +28,7 @@ impl Findings {
     }
 
     fn note(&mut self, severity: Severity, span: Option<Range<usize>>, message: String) -> &mut Finding {
-        self.list.push(Finding {
-            severity,
-            message,
-            hint: None,
-            label: None,
-            span,
-            line: None,
-            column: None,
-        });
+        self.list.push(Finding { severity, message, hint: None, span, line: None, column: None });
         self.list.last_mut().expect("one was pushed just now")
     }
 
@@ -49,12 +41,6 @@ impl Finding {
     /// What to do about it.
     pub(super) fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
         self.hint = Some(hint.into());
-        self
-    }
-
-    /// A few words beside the caret.
-    pub(super) fn label(&mut self, label: impl Into<String>) -> &mut Self {
-        self.label = Some(label.into());
         self
     }
 }

@@ -29,8 +29,6 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// A few words for the marked place, where there is more to say than the message does.
-    pub label: Option<String>,
     /// The marked place: bytes of the file's text, without a byte-order mark. `None`: it is about the file as a whole.
     pub span: Option<Range<usize>>,
     /// The line of the marked place, from 1.
@@ -141,7 +139,7 @@ impl Report {
         let title = level.primary_title(wrap(&finding.message, width.saturating_sub(indent)));
         let mut group = Group::with_title(title);
         if let Some(span) = &finding.span {
-            let mark = AnnotationKind::Primary.span(span.clone()).label(finding.label.as_deref());
+            let mark = AnnotationKind::Primary.span(span.clone());
             let file = self.path.to_string_lossy();
             group = group.element(Snippet::source(self.text.as_str()).path(file).annotation(mark));
         }
