@@ -19,6 +19,9 @@ use super::{Agent, Command, Loading};
 /// More is a mistake in a generated file, not a desktop.
 const AGENTS_MAX: usize = 1024;
 
+/// Variables of one agent.
+const VARIABLES_MAX: usize = 256;
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -42,6 +45,7 @@ pub(super) fn agents(
         }
         agents.extend(agent(key, node, source, how, findings));
     }
+    agents.sort_by(|one: &Agent, other| one.name.cmp(&other.name));
     if count == 0 && !findings.incomplete {
         findings
             .warning(None, "there is no agent in this file: nothing will be started")
@@ -74,7 +78,8 @@ fn agent(
     let mut table = node.table(findings)?;
     let command = command(&mut table, source, how, findings);
     let mut spec = spec(key.name, &mut table, how, findings);
-    table.finish(findings);
+    let below = ["stop.grace", "restart.on", "restart.delay_max", "restart.healthy_after", "restart.limit"];
+    table.finish_with(&below, findings);
     let command = command?;
     spec.fingerprint = fingerprint(&command, &spec);
     Some(Agent { name: key.name.to_owned(), command, spec })
@@ -139,6 +144,12 @@ fn environment(node: Node<'_>, findings: &mut Findings) -> Option<Vec<(String, S
     let mut variables = Vec::<(String, String)>::new();
     for (key, node) in node.table(findings)?.named() {
         let name = key.name;
+        if variables.len() == VARIABLES_MAX {
+            findings
+                .error(Some(key.span), format!("there are more than {VARIABLES_MAX} variables"))
+                .hint("leave some out");
+            break;
+        }
         let wrong = if name.to_ascii_uppercase().starts_with("BILAYER_") {
             Some("is reserved: what begins with `BILAYER_` is set by the service")
         } else if name.is_empty() || name.contains('=') || name.contains(char::is_control) {
@@ -155,6 +166,7 @@ fn environment(node: Node<'_>, findings: &mut Findings) -> Option<Vec<(String, S
         }
         variables.extend(argument(node, findings).map(|value| (name.to_owned(), value)));
     }
+    variables.sort();
     Some(variables)
 }
 

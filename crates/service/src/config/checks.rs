@@ -1,5 +1,6 @@
 //! What only the operating system can say about a configuration.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
@@ -12,6 +13,20 @@ pub trait Checks {
     ///
     /// The operating system's, if the answer cannot be had.
     fn writable_by_others(&self, path: &Path) -> io::Result<Option<String>>;
+
+    /// Whether there is a regular file at `path`; false for anything else that is there.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, `NotFound` among them.
+    fn is_file(&self, path: &Path) -> io::Result<bool> {
+        Ok(std::fs::metadata(path)?.is_file())
+    }
+
+    /// The folders that a program without a path is looked up in, as in the environment variable `PATH`.
+    fn search_path(&self) -> Option<OsString> {
+        std::env::var_os("PATH")
+    }
 
     /// Whether `program`, an existing file, could be started. Says nothing about who can write to it.
     ///
@@ -55,6 +70,10 @@ impl Checks for Machine {
 pub struct Unchecked;
 
 impl Checks for Unchecked {
+    fn is_file(&self, _path: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn writable_by_others(&self, _path: &Path) -> io::Result<Option<String>> {
         Ok(None)
     }

@@ -1,6 +1,6 @@
 //! Paths in a configuration: which program is meant, and whether a service may start it.
 
-use std::fs;
+use std::io;
 use std::path::{self, Path, PathBuf};
 
 use super::Loading;
@@ -70,15 +70,15 @@ fn check(
     findings: &mut Findings,
 ) -> Option<()> {
     let shown = program.display();
-    match fs::metadata(program) {
-        Ok(found) if found.is_file() => {}
-        Ok(_) => {
+    match how.checks.is_file(program) {
+        Ok(true) => {}
+        Ok(false) => {
             node.wrong(format!("names `{shown}`, which is not a file"), findings)
                 .hint("name the program itself");
             return None;
         }
         Err(error) => {
-            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            let missing = error.kind() == io::ErrorKind::NotFound;
             let why = if missing {
                 "which does not exist".to_owned()
             } else {
@@ -122,12 +122,12 @@ fn check(
 
 /// The first file of this name in the absolute folders of `PATH` that can be started, else the first that cannot.
 fn search(name: &str, how: &Loading<'_>) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH")?;
+    let folders = how.checks.search_path()?;
     let suffixed = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     let candidates: Vec<PathBuf> = std::env::split_paths(&folders)
         .filter(|folder| folder.is_absolute())
         .flat_map(|folder| [folder.join(&suffixed), folder.join(name)])
-        .filter(|file| file.is_file())
+        .filter(|file| how.checks.is_file(file).unwrap_or(false))
         .collect();
     let startable = candidates.iter().find(|file| how.checks.executable(file).is_ok());
     startable.or(candidates.first()).cloned()

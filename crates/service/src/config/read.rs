@@ -8,10 +8,17 @@ use toml::de::{DeTable, DeValue};
 
 use super::report::{Finding, Severity};
 
+/// A file with more mistakes than this is not a configuration; nobody reads on.
+const FINDINGS_MAX: usize = 100;
+
 /// What was found so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
+    /// Errors, also those that the list has no place for.
+    pub(super) errors: usize,
+    /// Warnings, likewise.
+    pub(super) warnings: usize,
     /// The document had errors of syntax, so what seems to be missing may be in a part that could not be read.
     pub(super) incomplete: bool,
 }
@@ -28,11 +35,19 @@ impl Findings {
     }
 
     fn note(&mut self, severity: Severity, span: Option<Range<usize>>, message: String) -> &mut Finding {
-        self.list.push(Finding { severity, message, hint: None, span, line: None, column: None });
+        match severity {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+        }
+        let finding = Finding { severity, message, hint: None, span, line: None, column: None };
+        // One place past the bound takes all that no longer fit, and is cut off at the end.
+        self.list.truncate(FINDINGS_MAX);
+        self.list.push(finding);
         self.list.last_mut().expect("one was pushed just now")
     }
 
-    pub(super) fn into_vec(self) -> Vec<Finding> {
+    pub(super) fn into_vec(mut self) -> Vec<Finding> {
+        self.list.truncate(FINDINGS_MAX);
         self.list
     }
 }
@@ -97,11 +112,13 @@ impl<'a> Table<'a> {
         self.read(key, findings, Node::table).unwrap_or(absent)
     }
 
-    /// Its entries, for a table whose keys are names that the file's author chose.
+    /// Its entries in the order of the file, for a table whose keys are names that the file's author chose.
     pub(super) fn named(self) -> impl Iterator<Item = (Key<'a>, Node<'a>)> {
-        let path = self.path;
-        self.entries.into_iter().flatten().map(move |(key, value)| {
-            let node = Node { path: join(&path, key.get_ref()), span: value.span(), value: value.get_ref() };
+        let mut entries: Vec<_> = self.entries.into_iter().flatten().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        entries.into_iter().map(move |(key, value)| {
+            let node =
+                Node { path: join(&self.path, key.get_ref()), span: value.span(), value: value.get_ref() };
             (Key { name: key.get_ref(), span: key.span() }, node)
         })
     }
@@ -118,16 +135,26 @@ impl<'a> Table<'a> {
 
     /// The table is read: what nobody asked for is unknown.
     pub(super) fn finish(self, findings: &mut Findings) {
+        self.finish_with(&[], findings);
+    }
+
+    /// As [`Table::finish`], and a key that is known in a table below is pointed there ("stop.grace").
+    pub(super) fn finish_with(mut self, below: &[&str], findings: &mut Findings) {
         let Some(entries) = self.entries else { return };
+        self.asked.sort_unstable();
         for key in entries.keys().filter(|key| !self.asked.contains(&&**key.get_ref())) {
             let name = key.get_ref();
             let place = match &*self.path {
                 "" => "at the top of the file".to_owned(),
                 path => format!("in [{path}]"),
             };
-            let hint = match near(name, self.asked.iter().copied()) {
+            let known = || self.asked.iter().copied();
+            let last = |path: &&str| {
+                path.rsplit('.').next().is_some_and(|last| near(name, [last].into_iter()).is_some())
+            };
+            let hint = match near(name, known()).or_else(|| below.iter().copied().find(last)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("keys here: {}", listed(self.asked.iter().copied())),
+                None => format!("keys here: {}", listed(known())),
             };
             findings.error(Some(key.span()), format!("unknown key `{}` {place}", shown(name))).hint(hint);
         }
@@ -211,6 +238,10 @@ fn join(path: &str, key: &str) -> String {
 
 /// The one of `known` that `word` was most likely meant to be.
 pub(super) fn near<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    // No key is this long, and the comparison takes the product of both lengths.
+    if word.len() > 64 {
+        return None;
+    }
     let word = word.replace('_', "-").to_lowercase();
     known
         .map(|known| (strsim::damerau_levenshtein(&word, &known.replace('_', "-").to_lowercase()), known))

@@ -17,6 +17,10 @@ pub struct Report {
     path: PathBuf,
     text: String,
     findings: Vec<Finding>,
+    /// Errors, also those past the bound on findings.
+    errors: usize,
+    /// Warnings, likewise.
+    warnings: usize,
 }
 
 /// One thing that was found.
@@ -77,6 +81,7 @@ impl Style {
 
 impl Report {
     pub(super) fn new(source: Source, findings: Findings) -> Self {
+        let (errors, warnings) = (findings.errors, findings.warnings);
         let mut findings = findings.into_vec();
         for finding in &mut findings {
             let Some(span) = &mut finding.span else { continue };
@@ -87,7 +92,7 @@ impl Report {
             finding.column = Some(1 + before[line_start..].chars().count());
         }
         findings.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
-        Self { path: source.path, text: source.text, findings }
+        Self { path: source.path, text: source.text, findings, errors, warnings }
     }
 
     /// A report on a file that could not even be read.
@@ -109,11 +114,7 @@ impl Report {
 
     /// Whether anything that was found stands in the way.
     pub fn has_errors(&self) -> bool {
-        self.count(Severity::Error) > 0
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == severity).count()
+        self.errors > 0
     }
 
     /// Every finding with its line, the marked place and a hint, and a last line that counts them.
@@ -138,10 +139,10 @@ impl Report {
         };
         let title = level.primary_title(wrap(&finding.message, width.saturating_sub(indent)));
         let mut group = Group::with_title(title);
-        if let Some(span) = &finding.span {
-            let mark = AnnotationKind::Primary.span(span.clone());
-            let file = self.path.to_string_lossy();
-            group = group.element(Snippet::source(self.text.as_str()).path(file).annotation(mark));
+        if let (Some(span), Some(line)) = (&finding.span, finding.line) {
+            let (shown, span) = first_line(&self.text, span);
+            let snippet = Snippet::source(shown).line_start(line).path(self.path.to_string_lossy());
+            group = group.element(snippet.annotation(AnnotationKind::Primary.span(span)));
         }
         if let Some(hint) = &finding.hint {
             // The gutter is at most five columns wide, "= help: " takes eight.
@@ -157,11 +158,12 @@ impl Report {
             1 => Some(format!("1 {word}")),
             more => Some(format!("{more} {word}s")),
         };
-        let counts =
-            [some(self.count(Severity::Error), "error"), some(self.count(Severity::Warning), "warning")];
+        let counts = [some(self.errors, "error"), some(self.warnings, "warning")];
         let counts: Vec<String> = counts.into_iter().flatten().collect();
         let counts = if counts.is_empty() { "nothing to say".to_owned() } else { counts.join(" and ") };
-        format!("{counts} in {}", self.path.display())
+        let hidden = self.errors + self.warnings - self.findings.len();
+        let hidden = if hidden == 0 { String::new() } else { format!(", {hidden} of them not shown") };
+        format!("{counts} in {}{hidden}", self.path.display())
     }
 
     /// The findings as an array of objects with the keys `severity`, `file`, `line`, `column`, `message`, `hint`; every key
@@ -212,6 +214,13 @@ fn within(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(span.start.min(text.len()));
     let end = text.floor_char_boundary(span.end.clamp(start, text.len()));
     start..end
+}
+
+/// The line that a span begins in, and the part of the span that lies in it, from the line's beginning.
+fn first_line<'t>(text: &'t str, span: &Range<usize>) -> (&'t str, Range<usize>) {
+    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[span.start..].find('\n').map_or(text.len(), |at| span.start + at);
+    (&text[start..end], span.start - start..span.end.clamp(span.start, end) - start)
 }
 
 /// `text` with line breaks between words, so that no line has more than `width` characters where words allow it.

@@ -14,7 +14,8 @@ use super::value::{duration, integer, name, one_of, show_size, size, text};
 use super::{Config, Loading, Log, Service};
 
 const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -77,32 +78,35 @@ const LEVELS: [(&str, Level); 5] = [
 
 fn log(mut table: Table<'_>, source: &Source, how: &Loading<'_>, findings: &mut Findings) -> Log {
     let default = Log::default();
-    let log = Log {
+    let mut log = Log {
         level: table.read("level", findings, one_of(&LEVELS)).unwrap_or(default.level),
         directory: table
             .read("directory", findings, |node, findings| absolute_folder(node, source, how, findings)),
         max_size: table.read("max_size", findings, size(64 * KIB..=GIB)).unwrap_or(default.max_size),
-        max_total: 0,
-        max_age: table.read("max_age", findings, duration(DAY / 24..=DAY * 3660)).unwrap_or(default.max_age),
+        max_total: default.max_total,
+        max_age: table
+            .read("max_age", findings, duration(HOUR..=HOUR * 24 * 3660))
+            .unwrap_or(default.max_age),
     };
     let max_total = table.read("max_total", findings, |node, findings| {
-        let max_total = size(64 * KIB..=1024 * GIB)(node.clone(), findings)?;
-        if max_total < log.max_size {
+        Some((size(64 * KIB..=1024 * GIB)(node.clone(), findings)?, node))
+    });
+    match max_total {
+        Some((max_total, node)) if max_total < log.max_size => {
             node.wrong("is less than one file may have", findings).hint(format!(
-                "`max_size` is \"{}\"; all files together need at least that",
+                "all files together need at least `max_size`, which is \"{}\"",
                 show_size(log.max_size)
             ));
-            return None;
         }
-        Some(max_total)
-    });
+        Some((max_total, _)) => log.max_total = max_total,
+        None => log.max_total = log.max_total.max(log.max_size),
+    }
     table.finish(findings);
-    Log { max_total: max_total.unwrap_or_else(|| default.max_total.max(log.max_size)), ..log }
+    log
 }
 
 fn wire(mut table: Table<'_>, findings: &mut Findings) -> Limits {
     let mut limits = Limits::default();
-    let minute = SECOND * 60;
     // Every range below fits the type of its field.
     if let Some(bytes) = table.read("frame", findings, size(KIB..=64 * MIB)) {
         limits.frame_bytes = narrow(bytes);
@@ -116,27 +120,29 @@ fn wire(mut table: Table<'_>, findings: &mut Findings) -> Limits {
     if let Some(requests) = table.read("requests_in_flight", findings, integer(1..=4096)) {
         limits.requests_in_flight = narrow(requests);
     }
-    if let Some(time) = table.read("stall", findings, duration(SECOND..=minute * 10)) {
+    if let Some(time) = table.read("stall", findings, duration(SECOND..=MINUTE * 10)) {
         limits.stall_ms = narrow(time.as_millis());
     }
-    if let Some(time) = table.read("handshake", findings, duration(SECOND / 10..=minute)) {
+    if let Some(time) = table.read("handshake", findings, duration(SECOND / 10..=MINUTE)) {
         limits.handshake_ms = narrow(time.as_millis());
     }
     if let Some(connections) = table.read("connections_per_session", findings, integer(1..=1024)) {
         limits.connections_per_session = narrow(connections);
     }
-    let frame = u64::from(limits.frame_bytes);
     let queue = table.read("queue", findings, |node, findings| {
-        let queue = size(KIB..=256 * MIB)(node.clone(), findings)?;
-        if queue < frame {
-            node.wrong("is less than one frame may have", findings).hint(format!(
-                "`frame` is \"{}\"; what waits for a peer needs at least that",
+        Some((size(KIB..=256 * MIB)(node.clone(), findings)?, node))
+    });
+    let frame = u64::from(limits.frame_bytes);
+    match queue {
+        Some((queue, node)) if queue < frame => {
+            node.wrong("is less than one message may have", findings).hint(format!(
+                "what waits for a peer needs at least `frame`, which is \"{}\"",
                 show_size(frame)
             ));
         }
-        Some(queue)
-    });
-    limits.queue_bytes = queue.map_or(limits.queue_bytes.max(limits.frame_bytes), narrow);
+        Some((queue, _)) => limits.queue_bytes = narrow(queue),
+        None => limits.queue_bytes = limits.queue_bytes.max(limits.frame_bytes),
+    }
     table.finish(findings);
     limits
 }
