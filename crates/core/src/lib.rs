@@ -25,15 +25,32 @@
 extern crate alloc;
 
 mod action;
+mod backoff;
+mod ending;
 mod event;
 mod exit;
+mod instance;
+mod logons;
+mod mode;
+mod reconcile;
+mod serve;
 mod session;
 mod spec;
+mod supervisor;
 mod time;
+mod timers;
+mod words;
 
 pub use action::{Action, StopReason};
 pub use event::{Command, Event, Failure, FailureKind, Goodbye};
 pub use exit::{Exit, ExitTable, Meaning};
+pub use instance::{Instance, State};
+pub use logons::LogonTable;
 pub use session::{Logon, Session, SessionKind, SessionState, Who};
-pub use spec::{InstanceKey, Limit, OnLeave, OnServiceStop, PastLimit, Restart, RestartOn, Serve, Spec, SpecId, Survivors, WhileLocked};
+pub use spec::{
+    InstanceKey, Limit, OnLeave, OnServiceStop, PastLimit, Restart, RestartOn, Serve, Spec, SpecId,
+    Survivors, WhileLocked,
+};
+pub use supervisor::Supervisor;
 pub use time::Time;
+pub use words::{HoldReason, Stage, WaitReason};

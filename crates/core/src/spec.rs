@@ -110,7 +110,7 @@ pub struct Limit {
 pub struct Restart {
     /// After which exits.
     pub on: RestartOn,
-    /// The longest delay; the first restart is immediate, then 100 ms doubling up to this.
+    /// The longest delay; the first restart is immediate, then 100 ms doubling up to this. Less than 100 ms counts as that.
     pub delay_max: Duration,
     /// An agent that ran this long starts its delays over.
     pub healthy_after: Duration,

@@ -1,0 +1,258 @@
+//! The supervisor: events in, actions out.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use crate::backoff::Jitter;
+use crate::instance::{Context, Fate, Input, Instance, Slot, State};
+use crate::mode::Mode;
+use crate::timers::Timers;
+use crate::{Action, Event, InstanceKey, Logon, OnServiceStop, Session, Spec, SpecId, Time, WaitReason};
+
+/// Decides what should be done about sessions, agents and their processes.
+///
+/// Feed it with [`handle`](Self::handle), drain it with [`poll_action`](Self::poll_action), and call it with
+/// [`Event::Tick`] when [`next_deadline`](Self::next_deadline) has come. It never fails and never blocks; an event that
+/// makes no sense (of an old generation, of an unknown instance, a second answer to one launch) changes nothing.
+///
+/// It relies on this of its caller: every `Launch` is answered once, with `Launched` or `LaunchFailed`; every process that
+/// was launched or adopted ends with one `Exited`; and a number of a [`Logon`] that was missing from an enumeration does
+/// not come back, which [`LogonTable`](crate::LogonTable) sees to.
+#[derive(Debug)]
+pub struct Supervisor {
+    /// The latest time that was heard of.
+    pub(crate) now: Time,
+    pub(crate) mode: Mode,
+    pub(crate) slots: BTreeMap<InstanceKey, Slot>,
+    pub(crate) specs: BTreeMap<SpecId, Entry>,
+    /// The latest enumeration, in the order of logons.
+    pub(crate) sessions: Vec<Session>,
+    /// Whether there was an enumeration.
+    pub(crate) enumerated: bool,
+    /// Whether there was a configuration.
+    pub(crate) configured: bool,
+    pub(crate) on_service_stop: OnServiceStop,
+    /// The last generation of instances that are gone while their session lives. As many as the session had instances.
+    pub(crate) generations: BTreeMap<InstanceKey, u32>,
+    pub(crate) timers: Timers,
+    /// Since when timers stand still.
+    pub(crate) frozen: Option<Time>,
+    /// Since when the machine is suspended, or about to be.
+    pub(crate) suspended: Option<Time>,
+    pub(crate) end: crate::ending::End,
+    /// How many instances have a process.
+    pub(crate) live: u32,
+    /// The instances that wait for a handover.
+    heirs: BTreeSet<(SpecId, Logon)>,
+    pub(crate) actions: VecDeque<Action>,
+    jitter: Jitter,
+}
+
+/// A spec with what is counted of it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) spec: Spec,
+    /// It is not in the configuration any more and only its last instances need it.
+    pub(crate) retired: bool,
+    pub(crate) instances: u32,
+    /// How many of its agents must end before another session's may start. Counted for [`Serve::Console`] only.
+    pub(crate) blocking: u32,
+}
+
+impl Entry {
+    pub(crate) fn new(spec: Spec) -> Self {
+        Self { spec, retired: false, instances: 0, blocking: 0 }
+    }
+}
+
+impl Supervisor {
+    /// A supervisor that knows of no session and no spec. `seed` decides the jitter of its delays and nothing else.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            now: Time::ZERO,
+            mode: Mode::Serving,
+            slots: BTreeMap::new(),
+            specs: BTreeMap::new(),
+            sessions: Vec::new(),
+            enumerated: false,
+            configured: false,
+            on_service_stop: OnServiceStop::default(),
+            generations: BTreeMap::new(),
+            timers: Timers::default(),
+            frozen: None,
+            suspended: None,
+            end: crate::ending::End::default(),
+            live: 0,
+            heirs: BTreeSet::new(),
+            actions: VecDeque::new(),
+            jitter: Jitter::new(seed),
+        }
+    }
+
+    /// Takes in what happened at `now`. A time before that of an earlier event counts as that event's.
+    pub fn handle(&mut self, now: Time, event: Event) {
+        self.now = self.now.max(now);
+        match event {
+            Event::Tick => self.fire(),
+            Event::Sessions(sessions) => self.enumerated(sessions),
+            Event::Configured { specs, on_service_stop } => self.configured(specs, on_service_stop),
+            Event::Operator(key, command) => self.drive(key, Input::Operator(command)),
+            Event::Adopted { instance, generation, fingerprint } => {
+                self.adopt(instance, generation, fingerprint);
+            }
+            Event::Launched(key, generation) => self.report(key, generation, Input::Launched),
+            Event::LaunchFailed(key, generation, failure) => {
+                self.report(key, generation, Input::LaunchFailed(failure));
+            }
+            Event::Exited(key, generation, exit) => self.report(key, generation, Input::Exited(exit)),
+            Event::Connected(key, generation) => self.report(key, generation, Input::Connected),
+            Event::Disconnected(key, generation) => self.report(key, generation, Input::Disconnected),
+            Event::Ready(key, generation) => self.report(key, generation, Input::Ready),
+            Event::Heartbeat(key, generation) => self.report(key, generation, Input::Heartbeat),
+            Event::Goodbye(key, generation, goodbye) => self.report(key, generation, Input::Goodbye(goodbye)),
+            Event::Suspend => self.suspend(),
+            Event::Resume => self.resume(),
+            Event::ShutdownAnnounced(within) => self.shutdown_announced(within),
+            Event::ShutdownCalledOff => self.shutdown_called_off(),
+            Event::Stop(why, within) => self.stop(why, within),
+        }
+        self.report_progress();
+    }
+
+    /// The next thing to do, in order; `None` when all is done.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call with [`Event::Tick`] if nothing else happens before. It may be early, and is in the past only until
+    /// that call. `None` while nothing is due by time alone, also while timers stand still between suspend and resume.
+    pub fn next_deadline(&self) -> Option<Time> {
+        match self.frozen {
+            Some(_) => None,
+            None => self.timers.first(),
+        }
+    }
+
+    /// What is known about an instance.
+    pub fn instance(&self, key: InstanceKey) -> Option<&Instance> {
+        self.slots.get(&key).map(|slot| &slot.view)
+    }
+
+    /// Every instance, those of one session together.
+    pub fn instances(&self) -> impl Iterator<Item = (InstanceKey, &Instance)> {
+        self.slots.iter().map(|(&key, slot)| (key, &slot.view))
+    }
+
+    /// A spec of the configuration, or one that was removed from it while the last of its instances end.
+    pub fn spec(&self, id: SpecId) -> Option<&Spec> {
+        self.specs.get(&id).map(|entry| &entry.spec)
+    }
+
+    /// The time by which timers go.
+    pub(crate) fn clock(&self) -> Time {
+        self.frozen.unwrap_or(self.now)
+    }
+
+    /// Whether the desired state can be told: the sessions and the configuration are both known.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.enumerated && self.configured
+    }
+
+    fn fire(&mut self) {
+        if self.frozen.is_some() {
+            return;
+        }
+        while let Some(key) = self.timers.due(self.now) {
+            self.drive(key, Input::Due);
+        }
+    }
+
+    /// Hands an instance something that was said about the process of one generation.
+    fn report(&mut self, key: InstanceKey, generation: u32, input: Input) {
+        if self.slots.get(&key).is_some_and(|slot| slot.view.generation == generation) {
+            self.drive(key, input);
+        }
+    }
+
+    /// Hands an instance an input and draws the consequences for everything that is indexed or counted about it.
+    pub(crate) fn drive(&mut self, key: InstanceKey, input: Input) {
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        let entry = self.specs.get_mut(&key.spec).expect("a spec stays as long as it has instances");
+        let before = slot.view;
+        let fate = slot.step(
+            &mut Context {
+                key,
+                now: self.now,
+                clock: self.frozen.unwrap_or(self.now),
+                spec: &entry.spec,
+                mode: &self.mode,
+                blocked: entry.blocking > u32::from(slot.blocks),
+                actions: &mut self.actions,
+                jitter: &mut self.jitter,
+            },
+            input,
+        );
+        if input == Input::Heartbeat {
+            // Only moves a deadline later. The timer that stands is early then, looks again, and spares the index.
+            return;
+        }
+        let stays = fate == Fate::Stays;
+        let after = slot.view;
+
+        self.live -= u32::from(before.state.has_process());
+        self.live += u32::from(stays && after.state.has_process());
+        entry.blocking -= u32::from(slot.blocks);
+        slot.blocks = stays && slot.is_blocking(&entry.spec);
+        entry.blocking += u32::from(slot.blocks);
+        match (waits_for_handover(&before.state), stays && waits_for_handover(&after.state)) {
+            (false, true) => drop(self.heirs.insert((key.spec, key.logon))),
+            (true, false) => drop(self.heirs.remove(&(key.spec, key.logon))),
+            (true, true) | (false, false) => {}
+        }
+        let deadline = if stays { slot.deadline(&entry.spec) } else { None };
+        self.timers.set(key, &mut slot.armed, deadline);
+        let is_free = entry.blocking == 0;
+
+        if !stays {
+            self.remove(key);
+        }
+        if !stays || before.state != after.state || before.crash_loop != after.crash_loop {
+            self.actions.push_back(Action::Changed(key));
+        }
+        if is_free && !self.heirs.is_empty() {
+            self.hand_over(key.spec);
+        }
+    }
+
+    pub(crate) fn insert(&mut self, key: InstanceKey, slot: Slot) {
+        let entry = self.specs.get_mut(&key.spec).expect("an instance is made of a known spec");
+        entry.instances += 1;
+        self.live += u32::from(slot.view.state.has_process());
+        self.slots.insert(key, slot);
+    }
+
+    fn remove(&mut self, key: InstanceKey) {
+        let Some(slot) = self.slots.remove(&key) else { return };
+        if self.session(key.logon).is_some() {
+            self.generations.insert(key, slot.view.generation);
+        }
+        if let Some(entry) = self.specs.get_mut(&key.spec) {
+            entry.instances -= 1;
+            if entry.retired && entry.instances == 0 {
+                self.specs.remove(&key.spec);
+            }
+        }
+    }
+
+    /// The agents of other sessions have ended: the first one that waited for it starts.
+    fn hand_over(&mut self, spec: SpecId) {
+        let heir = self.heirs.range((spec, Logon(0))..=(spec, Logon(u32::MAX))).next();
+        if let Some(&(spec, logon)) = heir {
+            self.drive(InstanceKey { logon, spec }, Input::Due);
+        }
+    }
+}
+
+fn waits_for_handover(state: &State) -> bool {
+    matches!(state, State::Waiting { why: WaitReason::Handover, .. })
+}

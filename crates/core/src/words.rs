@@ -1,0 +1,129 @@
+//! The words that people and programs read: a stable code for programs and one sentence for people.
+
+use core::fmt;
+
+use crate::{FailureKind, StopReason};
+
+/// Why an instance that should run has no process now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WaitReason {
+    /// It was adopted, its process ended, and the sessions or the configuration are not known yet.
+    Settling,
+    /// It failed; the delay before the next start runs.
+    BackOff,
+    /// It failed more often than its limit allows; one start every `delay_max`.
+    CrashLoop,
+    /// It ended with code 0 unasked, as desktop programs do just before a logoff is announced.
+    CleanExit,
+    /// It ended because its session is ending, but the session is still there.
+    LoggingOff,
+    /// The session cannot have a process yet (no token, no user manager).
+    NotReady,
+    /// The machine was short of something when it was last started.
+    Busy,
+    /// The operating system said that the session is gone, and has not confirmed it by an enumeration.
+    SessionGone,
+    /// Its session is locked.
+    Locked,
+    /// Its session has no display yet.
+    NoDisplay,
+    /// The agent of another session must end first.
+    Handover,
+    /// The operating system is about to shut down.
+    Shutdown,
+    /// The service is stopping.
+    ServiceStop,
+}
+
+/// Why an instance stays down until a person, a new logon or a changed configuration says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HoldReason {
+    /// A person stopped it.
+    Operator,
+    /// It can never start as configured.
+    LaunchFailed,
+    /// It failed more often than its limit allows.
+    Limit,
+    /// It ended with an exit that its spec answers with hold.
+    ExitCode,
+    /// It asked for it in its goodbye.
+    Goodbye,
+}
+
+/// How far a stop has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The agent was asked over its connection.
+    Asked,
+    /// The process was asked the operating system's own way.
+    Terminated,
+    /// The process was killed and its end is not confirmed yet.
+    Killed,
+}
+
+macro_rules! words {
+    ($($type:ident { $($variant:ident => $code:literal, $text:literal;)* })*) => {$(
+        impl $type {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// A stable word for programs: lower case, with hyphens.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $text,)* })
+            }
+        }
+    )*};
+}
+
+words! {
+    WaitReason {
+        Settling => "settling", "waits until sessions and configuration are known";
+        BackOff => "back-off", "failed and is started again after a delay";
+        CrashLoop => "crash-loop", "fails again and again and is tried at the longest delay only";
+        CleanExit => "clean-exit", "ended by itself and is started again unless its user logs off now";
+        LoggingOff => "logging-off", "ended for a logoff and is started again if none follows";
+        NotReady => "not-ready", "waits until its session can have a process";
+        Busy => "busy", "could not start because the machine is short of something and is tried again";
+        SessionGone => "session-gone", "could not start because its session is gone";
+        Locked => "locked", "waits until its session is unlocked";
+        NoDisplay => "no-display", "waits until its session has a display";
+        Handover => "handover", "waits until the agent of another session has ended";
+        Shutdown => "shutdown", "does not start because the machine is about to shut down";
+        ServiceStop => "service-stop", "does not start because the service is stopping";
+    }
+    HoldReason {
+        Operator => "operator", "was stopped by a person and stays down until started or until the next logon";
+        LaunchFailed => "launch-failed", "cannot start as configured";
+        Limit => "limit", "failed more often than its limit allows";
+        ExitCode => "exit-code", "ended with an exit that its configuration answers with hold";
+        Goodbye => "goodbye", "asked to be left down when it said goodbye";
+    }
+    Stage {
+        Asked => "asked", "was asked to stop";
+        Terminated => "terminated", "was told to terminate";
+        Killed => "killed", "was killed and has not ended yet";
+    }
+    StopReason {
+        Logoff => "logoff", "its user logs off";
+        SessionLeft => "session-left", "its session is no longer one to serve";
+        Locked => "locked", "its session was locked";
+        Operator => "operator", "a person asked for it";
+        Reload => "reload", "its configuration changed";
+        Hang => "hang", "it sent no heartbeat in time";
+        NotReady => "not-ready", "it was not ready in time";
+        ServiceStop => "service-stop", "the service stops";
+        Shutdown => "shutdown", "the machine shuts down";
+    }
+    FailureKind {
+        NotReady => "not-ready", "the session cannot have a process yet";
+        Gone => "gone", "the session is gone";
+        Wrong => "wrong", "the agent can never start as configured";
+        Busy => "busy", "the machine is short of something";
+    }
+}
