@@ -13,6 +13,15 @@ pub enum Exit {
     Unknown,
 }
 
+impl Exit {
+    /// The name of the signal that ended it, such as `SIGKILL`, or its number where it has no name.
+    pub fn signal_name(self) -> Option<String> {
+        let Exit::Signal(number) = self else { return None };
+        let known = SIGNALS.iter().find(|(known, _)| *known == number);
+        Some(known.map_or_else(|| number.to_string(), |(_, name)| (*name).to_owned()))
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -24,7 +24,9 @@ impl Alarm {
     pub fn new() -> io::Result<Alarm> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        Ok(Alarm { timer: AsyncFd::with_interest(timer, Interest::READABLE)?, set: None })
+        // SAFETY: an `OwnedFd` names one open descriptor until it is dropped, and the `AsyncFd` owns it from here on.
+        let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?;
+        Ok(Alarm { timer, set: None })
     }
 
     /// Sets it to ring at this time, at once if that has passed, or never. Costs nothing if it is set so already.

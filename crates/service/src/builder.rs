@@ -1,0 +1,215 @@
+//! A service of one's own around the engine.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use bilayer_ipc::method;
+use bilayer_ipc::rpc::{Params, RpcError};
+use bilayer_platform::Dirs;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::config::{self, Config, Loading, Style};
+use crate::observe::{Observation, Observer};
+use crate::source::SessionSource;
+
+/// Layer 0: keeps the agents of a configuration running on every desktop that they are for.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use bilayer::config::{self, Loading, Machine};
+///
+/// let how = Loading { privileged: bilayer::is_privileged(), checks: &Machine };
+/// let loaded = config::load("acme-desk.toml".as_ref(), &how)?;
+/// bilayer::Service::builder(loaded.config)
+///     .method("acme/licence", |call: bilayer::Call| async move {
+///         Ok(serde_json::json!({ "agent": call.agent, "valid": true }))
+///     })
+///     .run()
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Service;
+
+impl Service {
+    /// Begins a service with this configuration.
+    pub fn builder(config: Config) -> Builder {
+        let loader = Loader { path: config.source.clone(), privileged: bilayer_platform::is_privileged() };
+        let source = if bilayer_platform::is_privileged() && bilayer_platform::has_session_tracking() {
+            SessionSource::System
+        } else {
+            SessionSource::Console
+        };
+        Builder {
+            config,
+            loader,
+            source,
+            methods: Methods::default(),
+            observer: None,
+            signals: true,
+            dirs: None,
+        }
+    }
+}
+
+/// A service that does not run yet.
+pub struct Builder {
+    pub(crate) config: Config,
+    pub(crate) loader: Loader,
+    pub(crate) source: SessionSource,
+    pub(crate) methods: Methods,
+    pub(crate) observer: Option<Observer>,
+    pub(crate) signals: bool,
+    pub(crate) dirs: Option<Dirs>,
+}
+
+impl Builder {
+    /// Where sessions come from. By default from the operating system if this program is privileged and the system tracks
+    /// sessions, else the session it was started in.
+    #[must_use]
+    pub fn sessions(mut self, source: SessionSource) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Answers requests of agents for a method of the product's own.
+    ///
+    /// # Panics
+    ///
+    /// If the name belongs to Bilayer (`agent/…`, `service/…` and the like).
+    #[must_use]
+    pub fn method<F, Fut, T>(mut self, name: &str, handler: F) -> Self
+    where
+        F: Fn(Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, RpcError>> + Send + 'static,
+        T: Serialize,
+    {
+        assert!(
+            !method::is_reserved(name),
+            "{name:?} belongs to Bilayer; choose a name such as \"acme/licence\""
+        );
+        let handler = move |call: Call| -> Answered {
+            let answered = handler(call);
+            Box::pin(async move {
+                let value = answered.await?;
+                to_raw_value(&value)
+                    .map_err(|error| RpcError::new(bilayer_ipc::rpc::code::INTERNAL, error.to_string()))
+            })
+        };
+        self.methods.0.insert(name.to_owned(), Box::new(handler));
+        self
+    }
+
+    /// Watches the engine at work. Called on the service's thread for everything that happens, so it must be quick.
+    #[must_use]
+    pub fn observe(mut self, observer: impl FnMut(&Observation) + Send + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Whether the signals of the process (SIGTERM, SIGINT, SIGHUP; Ctrl-C) stop and reload the service. On by default.
+    #[must_use]
+    pub fn signals(mut self, listen: bool) -> Self {
+        self.signals = listen;
+        self
+    }
+
+    /// Folders other than those that the mode and the name of the service give.
+    #[must_use]
+    pub fn dirs(mut self, dirs: Dirs) -> Self {
+        self.dirs = Some(dirs);
+        self
+    }
+
+    /// Supervises until something asks it to stop, and then until every agent has ended.
+    ///
+    /// Runs on a current-thread runtime of tokio, on the thread that lives as long as the process: on Linux, agents are
+    /// killed when the thread that started them ends.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from starting. Once it runs, it ends only because it was asked to.
+    pub async fn run(self) -> Result<(), RunError> {
+        crate::driver::start(self).await
+    }
+}
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It would follow every session of the machine.
+    #[error(
+        "following every session of the machine needs privilege; run it as root or as a service, or in console mode"
+    )]
+    NotPrivileged,
+    /// Its folders.
+    #[error("cannot prepare the folders of the service")]
+    Folders(#[source] bilayer_platform::Error),
+    /// Its control endpoint.
+    #[error("cannot open the control endpoint")]
+    Control(#[source] bilayer_platform::Error),
+    /// Its sessions.
+    #[error("cannot follow the sessions of this machine")]
+    Sessions(#[source] bilayer_platform::Error),
+    /// Its timers.
+    #[error("cannot make a timer")]
+    Timer(#[source] std::io::Error),
+    /// Its signals.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+impl RunError {
+    /// Whether another service with the same name runs already.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Control(bilayer_platform::Error::Taken { .. }))
+    }
+}
+
+/// A request of an agent for one of the product's own methods.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Call {
+    /// Which agent asks.
+    pub agent: String,
+    /// The operating system's id of its session.
+    pub session: String,
+    /// Its user's name.
+    pub user: String,
+    /// What it asks with. Hostile until proven otherwise.
+    pub params: Params,
+}
+
+type Answered = Pin<Box<dyn Future<Output = Result<Box<RawValue>, RpcError>> + Send>>;
+type Handler = Box<dyn Fn(Call) -> Answered + Send + Sync>;
+
+/// The product's own methods.
+#[derive(Default)]
+pub(crate) struct Methods(HashMap<String, Handler>);
+
+impl Methods {
+    pub(crate) fn find(&self, method: &str) -> Option<&Handler> {
+        self.0.get(method)
+    }
+}
+
+/// How the configuration is read again.
+#[derive(Clone, Debug)]
+pub(crate) struct Loader {
+    path: PathBuf,
+    privileged: bool,
+}
+
+impl Loader {
+    /// The configuration, or its mistakes as a person reads them.
+    pub(crate) fn load(&self) -> Result<Config, String> {
+        let how = Loading { privileged: self.privileged, checks: &config::Machine };
+        config::load(&self.path, &how)
+            .map(|loaded| loaded.config)
+            .map_err(|report| report.render(Style::PLAIN))
+    }
+}

@@ -1,0 +1,85 @@
+//! What agents say, and whether they are who they say.
+
+use bilayer_core::{Event, InstanceKey};
+use bilayer_ipc::Secret;
+use bilayer_ipc::agent::{AgentIdentity, Initialized, PeerLimits, Program};
+
+use super::news::{AgentNews, Hello, Welcome};
+use super::runs::Wire;
+use super::secret::SecretHash;
+use super::{Driver, translate};
+
+/// How long a status line may be, in characters.
+const STATUS_CHARS_MAX: usize = 200;
+
+impl Driver {
+    /// Somebody at an endpoint shows a secret: is it the agent that the secret was made for?
+    pub(super) fn hear_hello(&mut self, hello: Hello) {
+        let Hello { logon, secret, peer, client, answer } = hello;
+        let welcome = match self.runs.redeem(logon, &secret, &peer) {
+            Ok((instance, run)) => {
+                let resume = Secret::from_random(bilayer_platform::random_bytes());
+                run.resume = Some(SecretHash::of(&resume));
+                let generation = run.generation;
+                self.welcome(instance, generation, resume).ok_or_else(|| "its session is gone".to_owned())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Ok(Welcome { instance, generation, .. }) = &welcome {
+            let (agent, session) = (self.name_of(*instance), self.session_of(*instance));
+            tracing::info!(%agent, %session, generation, %client, "connected");
+        }
+        // A client that is gone by now is told nothing.
+        let _ = answer.send(welcome);
+    }
+
+    fn welcome(&self, instance: InstanceKey, generation: u32, resume: Secret) -> Option<Welcome> {
+        let seat = self.seats.get(&instance.logon)?;
+        let spec = self.core.spec(instance.spec)?;
+        let initialized = Initialized {
+            protocol: bilayer_ipc::handshake::VERSIONS.max,
+            service: Program {
+                name: self.config.service.name.clone(),
+                version: env!("CARGO_PKG_VERSION").into(),
+            },
+            resume: Some(resume),
+            agent: Some(AgentIdentity { name: spec.name.to_string(), generation }),
+            session: Some(translate::wire_session(&seat.info)),
+            heartbeat_ms: spec.heartbeat.map(|limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)),
+            limits: PeerLimits {
+                frame_bytes: self.limits.frame_bytes,
+                requests_in_flight: self.limits.requests_in_flight,
+            },
+        };
+        Some(Welcome { instance, generation, initialized })
+    }
+
+    /// An agent whose handshake is over said something.
+    pub(super) fn hear_agent(&mut self, instance: InstanceKey, generation: u32, said: AgentNews) {
+        let Some(run) = self.runs.of(instance, generation) else { return };
+        let event = match said {
+            AgentNews::Connected { connection, wire } => {
+                if let Some(earlier) = run.wire.replace(Wire { connection, peer: wire }) {
+                    earlier.peer.close("the agent came back on another connection");
+                }
+                Event::Connected(instance, generation)
+            }
+            AgentNews::Disconnected { connection } => {
+                if run.wire.as_ref().is_none_or(|wire| wire.connection != connection) {
+                    return;
+                }
+                run.wire = None;
+                Event::Disconnected(instance, generation)
+            }
+            AgentNews::Ready => Event::Ready(instance, generation),
+            AgentNews::Heartbeat => Event::Heartbeat(instance, generation),
+            AgentNews::Goodbye(intent) => Event::Goodbye(instance, generation, intent),
+            AgentNews::Status(text) => {
+                let text: String = text.chars().filter(|c| !c.is_control()).take(STATUS_CHARS_MAX).collect();
+                self.notes.entry(instance).or_default().status = (!text.is_empty()).then_some(text);
+                return;
+            }
+        };
+        self.pending.push_back(event);
+    }
+}

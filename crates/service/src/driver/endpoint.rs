@@ -1,0 +1,246 @@
+//! The door of a session, and the conversation with each client that comes in.
+//!
+//! Until the handshake is over a client is a stranger: it is judged by what the operating system says of its process before
+//! a byte of what it sends is read, and what it then says is believed only where its secret fits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bilayer_core::{InstanceKey, Logon};
+use bilayer_ipc::Limits;
+use bilayer_ipc::agent::{ClientKind, Goodbye, Log, LogLevel, Status};
+use bilayer_ipc::handshake::{self, HandshakeError};
+use bilayer_ipc::peer::{Incoming, Message, Peer as WirePeer, Reply};
+use bilayer_ipc::rpc::{Params, RpcError};
+use bilayer_ipc::{Connection, method};
+use bilayer_platform::{Listener, Peer, Station, Stream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::news::{AgentNews, Hello, News, Welcome};
+use super::translate;
+use crate::builder::{Call, Methods};
+use crate::output::{Origin, Quota};
+
+/// How long accepting rests after the operating system refused a connection, for want of descriptors for example.
+const REST: Duration = Duration::from_millis(100);
+
+/// What every client of a session's endpoint meets.
+pub(super) struct Door {
+    pub(super) logon: Logon,
+    pub(super) station: Station,
+    pub(super) session: String,
+    pub(super) user: String,
+    pub(super) limits: Arc<Limits>,
+    pub(super) methods: Arc<Methods>,
+    pub(super) news: mpsc::Sender<News>,
+}
+
+/// Lets clients in for as long as the task lives.
+pub(super) async fn accept(listener: Listener, door: Door) {
+    let door = Arc::new(door);
+    let places = Arc::new(Semaphore::new(door.limits.connections_per_session.into()));
+    // Strangers must not fill the log either.
+    let mut quota = Quota::default();
+    loop {
+        let refused = match listener.accept().await {
+            Err(error) => {
+                tokio::time::sleep(REST).await;
+                format!("cannot accept a connection: {error}")
+            }
+            Ok((_, peer)) if !peer.may_serve(&door.station) => {
+                format!(
+                    "refused a connection of pid {} (user {}): not this session's user",
+                    peer.pid(),
+                    peer.user_id()
+                )
+            }
+            Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
+                Ok(place) => {
+                    let door = Arc::clone(&door);
+                    tokio::spawn(async move {
+                        serve(stream, Arc::new(peer), &door).await;
+                        drop(place);
+                    });
+                    continue;
+                }
+                Err(_) => format!(
+                    "refused a connection of pid {}: {} connections are open already (wire.connections_per_session)",
+                    peer.pid(),
+                    door.limits.connections_per_session
+                ),
+            },
+        };
+        if quota.admit(Instant::now()) {
+            tracing::warn!(session = %door.session, "{refused}");
+        }
+    }
+}
+
+/// One client, from its first byte to its last.
+async fn serve(stream: Stream, peer: Arc<Peer>, door: &Door) {
+    let (connection, wire, incoming) = Connection::new(stream, (*door.limits).clone());
+    let pid = peer.pid();
+    // One task for both: the connection moves bytes, the conversation gives them meaning.
+    let (closed, outcome) = tokio::join!(connection.run(), converse(peer, wire, incoming, door));
+    let session = &door.session;
+    match outcome {
+        Ok(agent) => tracing::info!(%agent, %session, pid, "disconnected: {}", crate::chain(&closed)),
+        Err(error) => tracing::warn!(%session, pid, "no handshake: {}", crate::chain(&error)),
+    }
+}
+
+/// Tells connections apart.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// The handshake, and then whatever the agent has to say. Returns the agent's name once the connection is over.
+async fn converse(
+    peer: Arc<Peer>,
+    wire: WirePeer,
+    mut incoming: Incoming,
+    door: &Door,
+) -> Result<String, HandshakeError> {
+    let mut knock =
+        handshake::accept(&wire, &mut incoming, ClientKind::Agent, door.limits.handshake()).await?;
+    let pid = peer.pid();
+    let Some(secret) = knock.initialize.token.take().or_else(|| knock.initialize.resume.take()) else {
+        return Err(knock.refuse(&wire, "it shows neither a token nor a resume secret"));
+    };
+    let client = format!("{} {}", knock.initialize.client.name, knock.initialize.client.version);
+    let (answer, judged) = oneshot::channel();
+    let hello = Hello { logon: door.logon, secret, peer, client, answer };
+    let welcome = match door.news.send(News::Hello(hello)).await {
+        Ok(()) => judged.await.unwrap_or_else(|_| Err("the service ends".into())),
+        Err(_) => Err("the service ends".into()),
+    };
+    let Welcome { instance, generation, mut initialized } = match welcome {
+        Ok(welcome) => welcome,
+        Err(why) => return Err(knock.refuse(&wire, why)),
+    };
+    initialized.protocol = knock.protocol;
+    knock.welcome(&initialized)?;
+    let agent = initialized.agent.map_or_else(String::new, |agent| agent.name);
+
+    let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+    let origin = Origin { agent, session: door.session.clone(), user: door.user.clone(), pid };
+    let mut talk = Talk { instance, generation, door, origin, quota: Quota::default() };
+    talk.tell(AgentNews::Connected { connection, wire }).await;
+    while let Some(message) = incoming.next().await {
+        match message {
+            Message::Notification { method, params } => talk.notified(&method, &params).await,
+            Message::Request { method, params, reply, .. } => talk.requested(&method, params, reply).await,
+        }
+    }
+    talk.tell(AgentNews::Disconnected { connection }).await;
+    Ok(talk.origin.agent)
+}
+
+/// A conversation with an agent that proved itself. What it says is still only its word about itself.
+struct Talk<'a> {
+    instance: InstanceKey,
+    generation: u32,
+    door: &'a Door,
+    origin: Origin,
+    quota: Quota,
+}
+
+impl Talk<'_> {
+    /// Waits while the loop is busy, and so does the agent.
+    async fn tell(&self, said: AgentNews) {
+        // A service that ends has no use for it.
+        let _ = self.door.news.send(News::Agent(self.instance, self.generation, said)).await;
+    }
+
+    async fn notified(&mut self, method: &str, params: &Params) {
+        let understood = match method {
+            method::AGENT_READY => Ok(self.tell(AgentNews::Ready).await),
+            method::AGENT_HEARTBEAT => Ok(self.tell(AgentNews::Heartbeat).await),
+            method::AGENT_STATUS => match params.parse::<Status>() {
+                Ok(status) => Ok(self.tell(AgentNews::Status(status.text)).await),
+                Err(error) => Err(error),
+            },
+            method::AGENT_GOODBYE => self.goodbye(params).await,
+            method::LOG_WRITE => params.parse().map(|line| self.log(line)),
+            // As JSON-RPC wants it: nobody waits for an answer, so nobody gets one.
+            _ => Ok(()),
+        };
+        if let Err(error) = understood
+            && self.quota.admit(Instant::now())
+        {
+            let Origin { agent, session, pid, .. } = &self.origin;
+            tracing::warn!(%agent, %session, pid, "ignored a {method} of the agent: {}", error.message);
+        }
+    }
+
+    async fn requested(&mut self, method: &str, params: Params, reply: Reply) {
+        // An answer that cannot be sent is an agent that is gone; the connection says so by itself.
+        if method == method::AGENT_GOODBYE {
+            let _ = match self.goodbye(&params).await {
+                Ok(()) => reply.answer(&()),
+                Err(error) => reply.fail(error),
+            };
+            return;
+        }
+        let Some(handler) = self.door.methods.find(method) else {
+            let _ = reply.fail(RpcError::method_not_found(method));
+            return;
+        };
+        let call = Call {
+            agent: self.origin.agent.clone(),
+            session: self.origin.session.clone(),
+            user: self.origin.user.clone(),
+            params,
+        };
+        let answered = handler(call);
+        // Bounded by the connection's limit on requests in flight.
+        tokio::spawn(async move {
+            let result = tokio::select! {
+                result = answered => result,
+                () = reply.cancelled() => Err(RpcError::cancelled()),
+            };
+            let _ = match result {
+                Ok(value) => reply.answer(&value),
+                Err(error) => reply.fail(error),
+            };
+        });
+    }
+
+    async fn goodbye(&self, params: &Params) -> Result<(), RpcError> {
+        let goodbye: Goodbye = params.parse()?;
+        self.tell(AgentNews::Goodbye(translate::goodbye(goodbye.intent))).await;
+        Ok(())
+    }
+
+    /// One line of the agent's own log, at the same rate as what it prints.
+    fn log(&mut self, line: Log) {
+        if !self.quota.admit(Instant::now()) {
+            return;
+        }
+        let Origin { agent, session, user, pid } = &self.origin;
+        let dropped = self.quota.take_dropped() + line.dropped;
+        if dropped > 0 {
+            tracing::warn!(target: "bilayer::agent", %agent, %session, %user, pid, "dropped {dropped} lines of the agent's log");
+        }
+        let fields = if line.fields.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", serde_json::Value::Object(line.fields))
+        };
+        let Log { target: from, message, level, .. } = line;
+        macro_rules! write {
+            ($level:ident) => {
+                tracing::event!(
+                    target: "bilayer::agent", tracing::Level::$level, %agent, %session, %user, pid, %from, "{message}{fields}"
+                )
+            };
+        }
+        match level {
+            LogLevel::Error => write!(ERROR),
+            LogLevel::Warn => write!(WARN),
+            LogLevel::Info => write!(INFO),
+            LogLevel::Debug => write!(DEBUG),
+            LogLevel::Trace => write!(TRACE),
+        }
+    }
+}

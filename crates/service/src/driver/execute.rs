@@ -1,0 +1,125 @@
+//! The core's actions, executed.
+
+use std::time::Duration;
+
+use bilayer_core::{Action, Event, InstanceKey, State, StopReason, Time};
+use bilayer_ipc::agent::{SessionChanged, Stop};
+use bilayer_ipc::method;
+use jiff::Timestamp;
+
+use super::{Driver, status, translate};
+use crate::observe::Observation;
+
+impl Driver {
+    pub(super) fn execute(&mut self, action: Action) {
+        match action {
+            Action::Launch(instance, generation) => self.launch(instance, generation),
+            Action::AskToStop { instance, generation, reason, deadline } => {
+                self.ask_to_stop(instance, generation, reason, deadline);
+            }
+            Action::Terminate(instance, generation) => {
+                if let Some(run) = self.runs.of(instance, generation) {
+                    let outcome = run.process.terminate();
+                    self.report(instance, "ask the process to end", outcome);
+                }
+            }
+            Action::Kill(instance, generation) => {
+                if let Some(run) = self.runs.of(instance, generation) {
+                    let outcome = run.process.kill_all();
+                    self.report(instance, "kill the process", outcome);
+                }
+            }
+            Action::Sweep(instance, generation) => {
+                if let Some(run) = self.runs.take(instance, generation) {
+                    match run.process.sweep() {
+                        Ok(0) => {}
+                        Ok(left) => {
+                            let (agent, session) = (self.name_of(instance), self.session_of(instance));
+                            tracing::info!(%agent, %session, "killed {left} processes that the agent left behind");
+                        }
+                        Err(error) => self.report(instance, "kill what the agent left behind", Err(error)),
+                    }
+                }
+            }
+            Action::LeaveSurvivors(instance, generation) => {
+                if let Some(run) = self.runs.take(instance, generation) {
+                    let outcome = run.process.leave();
+                    self.report(instance, "let go of what the agent left behind", outcome);
+                }
+            }
+            Action::Abandon(instance, generation) => drop(self.runs.take(instance, generation)),
+            Action::TellSession(instance, generation) => self.tell_session(instance, generation),
+            Action::Changed(instance) => self.changed(instance),
+            Action::Progress { remaining, deadline } => {
+                let left = deadline - Time::from_nanos(bilayer_platform::now());
+                tracing::debug!(remaining, left_ms = left.as_millis(), "stopping");
+            }
+            Action::Finished => self.finished = true,
+        }
+    }
+
+    fn ask_to_stop(&mut self, instance: InstanceKey, generation: u32, reason: StopReason, deadline: Time) {
+        let Some(wire) = self.runs.of(instance, generation).and_then(|run| run.wire.as_ref()) else { return };
+        let left = deadline - Time::from_nanos(bilayer_platform::now());
+        let stop = Stop { reason: translate::stop_reason(reason), deadline_ms: whole_ms(left) };
+        // Only the exit completes a stop; an answer to this would say no more than that the agent heard.
+        wire.peer.request(method::AGENT_STOP, &stop).forget();
+    }
+
+    fn tell_session(&mut self, instance: InstanceKey, generation: u32) {
+        let Some(seat) = self.seats.get(&instance.logon) else { return };
+        let changed = SessionChanged { session: translate::wire_session(&seat.info) };
+        if let Some(wire) = self.runs.of(instance, generation).and_then(|run| run.wire.as_ref()) {
+            // An agent that cannot be told is cut off by its own connection.
+            let _ = wire.peer.notify(method::SESSION_CHANGED, &changed);
+        }
+    }
+
+    /// The state of an instance changed: one line in the log, and a new `since`.
+    fn changed(&mut self, instance: InstanceKey) {
+        let Some(view) = self.core.instance(instance) else {
+            self.notes.remove(&instance);
+            self.observe(|| Observation::Removed(instance));
+            self.forget_empty_seats();
+            return;
+        };
+        let gone = !matches!(view.state, State::Running { .. } | State::Stopping { .. });
+        let note = self.notes.entry(instance).or_default();
+        note.since = Some(Timestamp::now());
+        if gone {
+            note.status = None;
+        }
+        if let Some(status) = self.agent_status(instance) {
+            let pid = status.pid;
+            let line = format!("{}: {}", status::word(status.state), status.reason.text);
+            let (agent, session, user) = (&status.agent, &status.session, &status.user.name);
+            if status.crash_loop {
+                tracing::warn!(%agent, %session, %user, pid, generation = status.generation, "{line} (crash loop)");
+            } else {
+                tracing::info!(%agent, %session, %user, pid, generation = status.generation, "{line}");
+            }
+            self.observe(|| Observation::Agent(Box::new(status)));
+        }
+    }
+
+    /// The root process ended.
+    pub(super) fn hear_exit(&mut self, instance: InstanceKey, generation: u32, exit: bilayer_platform::Exit) {
+        if self.runs.of(instance, generation).is_some() {
+            self.notes.entry(instance).or_default().exited_at = Some(Timestamp::now());
+            let (agent, session) = (self.name_of(instance), self.session_of(instance));
+            tracing::info!(%agent, %session, generation, "ended: {exit}");
+        }
+        self.pending.push_back(Event::Exited(instance, generation, translate::exit(exit)));
+    }
+
+    fn report(&self, instance: InstanceKey, tried: &str, outcome: std::io::Result<()>) {
+        if let Err(error) = outcome {
+            let (agent, session) = (self.name_of(instance), self.session_of(instance));
+            tracing::warn!(%agent, %session, "cannot {tried}: {error}");
+        }
+    }
+}
+
+fn whole_ms(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
+}

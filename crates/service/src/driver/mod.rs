@@ -1,0 +1,197 @@
+//! The loop of layer 0.
+//!
+//! Everything that can happen reaches the loop as [`News`] from the task that saw it, becomes an [`Event`] for the core, and
+//! the core's [`Action`]s are executed before the next piece of news is read. The loop decides nothing: who runs, when and
+//! why is the core's business, and *how* is the platform's.
+//!
+//! **Architecture invariants:** there is one loop and it owns all state; nothing in it waits for anything but the next piece
+//! of news or the core's next deadline; nothing in it is periodic.
+
+mod agents;
+mod control;
+mod endpoint;
+mod execute;
+mod launch;
+mod message;
+mod news;
+mod reload;
+mod runs;
+mod seats;
+mod secret;
+mod select;
+mod sessions;
+mod start;
+mod status;
+mod translate;
+mod watch;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bilayer_core::{Event, InstanceKey, Logon, LogonTable, SpecId, StopReason, Supervisor, Time};
+use bilayer_ipc::agent::{PowerChanged, PowerEvent};
+use bilayer_ipc::control::{Power, ServiceMode};
+use bilayer_ipc::{Limits, method};
+use bilayer_platform::{Alarm, Dirs, Signal};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::builder::{Loader, Methods};
+use crate::config::{self, Config};
+use crate::observe::{Observation, Observer};
+use news::News;
+use runs::Runs;
+use seats::Seat;
+
+pub(crate) use start::start;
+
+/// How long everything may take to end when nobody sets a deadline.
+const STOP_WITHIN: Duration = Duration::from_secs(90);
+
+pub(crate) struct Driver {
+    core: Supervisor,
+    pending: VecDeque<Event>,
+    news: mpsc::Sender<News>,
+
+    config: Config,
+    agents: HashMap<SpecId, config::Agent>,
+    spec_ids: BTreeMap<String, SpecId>,
+    loader: Loader,
+
+    logons: LogonTable,
+    seats: BTreeMap<Logon, Seat>,
+    runs: Runs,
+    notes: HashMap<InstanceKey, Note>,
+
+    dirs: Dirs,
+    identity: String,
+    limits: Arc<Limits>,
+    methods: Arc<Methods>,
+    observer: Option<Observer>,
+
+    mode: ServiceMode,
+    since: Timestamp,
+    log: Option<String>,
+    power: Power,
+    stopping: bool,
+    finished: bool,
+}
+
+/// What people want to know about an instance and the core does not.
+#[derive(Default)]
+struct Note {
+    /// When it came into its state.
+    since: Option<Timestamp>,
+    /// When its last process ended.
+    exited_at: Option<Timestamp>,
+    /// Why its last launch failed.
+    error: Option<String>,
+    /// What the agent says of itself.
+    status: Option<String>,
+}
+
+impl Driver {
+    /// Supervises until the core says that nothing is left to do.
+    async fn run(mut self, mut inbox: mpsc::Receiver<News>, mut alarm: Alarm) -> Option<Observer> {
+        loop {
+            self.settle();
+            if self.finished {
+                return self.observer;
+            }
+            alarm.set(self.core.next_deadline().map(Time::as_nanos));
+            tokio::select! {
+                biased;
+                Some(news) = inbox.recv() => self.hear(news),
+                () = alarm.ring() => self.pending.push_back(Event::Tick),
+            }
+        }
+    }
+
+    /// Feeds the core until there is nothing more to tell it. An action may itself cause an event.
+    fn settle(&mut self) {
+        while let Some(event) = self.pending.pop_front() {
+            let now = Time::from_nanos(bilayer_platform::now());
+            self.observe(|| Observation::Event(event.clone()));
+            self.core.handle(now, event);
+            while let Some(action) = self.core.poll_action() {
+                self.observe(|| Observation::Action(action));
+                self.execute(action);
+            }
+        }
+    }
+
+    /// Takes one piece of news.
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Sessions(sessions) => self.hear_sessions(sessions),
+            News::Suspend => self.hear_power(Power::Suspending, PowerEvent::Suspend, Event::Suspend),
+            News::Resume => self.hear_power(Power::Awake, PowerEvent::Resume, Event::Resume),
+            News::ShutdownAnnounced(within) => {
+                tracing::info!("the system shuts down; agents have {} s", within.as_secs_f32());
+                self.pending.push_back(Event::ShutdownAnnounced(within));
+            }
+            News::ShutdownCalledOff => {
+                tracing::info!("the shutdown was called off");
+                self.pending.push_back(Event::ShutdownCalledOff);
+            }
+            News::Signal(Signal::Stop) => self.stop(StopReason::ServiceStop),
+            News::Signal(Signal::Reload) => self.read_config(None),
+            News::Exited(instance, generation, exit) => self.hear_exit(instance, generation, exit),
+            News::Hello(hello) => self.hear_hello(hello),
+            News::Agent(instance, generation, said) => self.hear_agent(instance, generation, said),
+            News::Control(request) => self.hear_control(request),
+            News::Reloaded(read, answer) => self.hear_reloaded(read, answer),
+        }
+    }
+
+    /// Ends everything. A second request changes nothing: the agents have their grace, and it is bounded.
+    fn stop(&mut self, reason: StopReason) {
+        if !std::mem::replace(&mut self.stopping, true) {
+            tracing::info!("stopping: agents are asked to leave");
+            self.pending.push_back(Event::Stop(reason, STOP_WITHIN));
+        }
+    }
+
+    fn hear_power(&mut self, power: Power, told: PowerEvent, event: Event) {
+        tracing::info!(
+            "{}",
+            if power == Power::Awake { "the machine woke up" } else { "the machine is about to sleep" }
+        );
+        self.power = power;
+        for (_, run) in self.runs.iter() {
+            if let Some(wire) = &run.wire {
+                // An agent that cannot be told is cut off by its own connection.
+                let _ = wire.peer.notify(method::POWER_CHANGED, &PowerChanged { event: told });
+            }
+        }
+        self.pending.push_back(event);
+    }
+
+    fn observe(&mut self, observation: impl FnOnce() -> Observation) {
+        if let Some(observer) = &mut self.observer {
+            observer(&observation());
+        }
+    }
+
+    fn name_of(&self, instance: InstanceKey) -> String {
+        let spec = self.core.spec(instance.spec);
+        spec.map_or_else(|| self.removed_name(instance.spec), |spec| spec.name.to_string())
+    }
+
+    /// The name of a spec that is not configured any more.
+    fn removed_name(&self, id: SpecId) -> String {
+        self.spec_ids
+            .iter()
+            .find(|(_, known)| **known == id)
+            .map_or_else(String::new, |(name, _)| name.clone())
+    }
+
+    fn session_of(&self, instance: InstanceKey) -> String {
+        self.seats.get(&instance.logon).map_or_else(String::new, |seat| seat.info.id.clone())
+    }
+
+    fn user_of(&self, instance: InstanceKey) -> String {
+        self.seats.get(&instance.logon).map_or_else(String::new, |seat| seat.info.user.name.clone())
+    }
+}

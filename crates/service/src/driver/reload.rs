@@ -1,0 +1,89 @@
+//! The configuration, given to the core for the first time and again.
+
+use std::collections::HashMap;
+
+use bilayer_core::{Event, OnServiceStop, SpecId};
+use bilayer_ipc::control::{ConfigurationErrors, Reloaded};
+use bilayer_ipc::rpc::{RpcError, code};
+
+use super::Driver;
+use super::control::Answer;
+use super::news::News;
+use crate::config::{self, Config};
+
+impl Driver {
+    /// Reads the configuration again, off the loop: the file may lie on a slow disk.
+    pub(super) fn read_config(&mut self, answer: Option<Answer>) {
+        let (loader, news) = (self.loader.clone(), self.news.clone());
+        tokio::spawn(async move {
+            let read = tokio::task::spawn_blocking(move || loader.load()).await;
+            let read = read.unwrap_or_else(|_| Err("reading the configuration failed".into()));
+            // A service that ends reads nothing.
+            let _ = news.send(News::Reloaded(read.map(Box::new), answer)).await;
+        });
+    }
+
+    /// Takes the new configuration, or stays with the old one if there is a mistake in it.
+    pub(super) fn hear_reloaded(&mut self, read: Result<Box<Config>, String>, answer: Option<Answer>) {
+        let outcome = match read {
+            Ok(config) if config.service.name == self.config.service.name => {
+                let changes = self.configure(*config);
+                tracing::info!(
+                    changed = ?changes.changed, added = ?changes.added, removed = ?changes.removed,
+                    unchanged = changes.unchanged, "configuration reloaded"
+                );
+                Ok(changes)
+            }
+            Ok(config) => Err(format!(
+                "service.name is now {:?} and was {:?}; it names directories and endpoints and changes with a restart only",
+                config.service.name, self.config.service.name
+            )),
+            Err(rendered) => Err(rendered),
+        };
+        let outcome = outcome.map_err(|rendered| {
+            tracing::error!("the configuration was not reloaded, the old one stays in force:\n{rendered}");
+            RpcError::new(code::NOT_NOW, "the configuration has mistakes, the old one stays in force")
+                .with_data(&ConfigurationErrors { rendered })
+        });
+        if let Some(answer) = answer {
+            self.settle();
+            answer.send(outcome);
+        }
+    }
+
+    /// Makes this configuration the one in force.
+    pub(super) fn configure(&mut self, config: Config) -> Reloaded {
+        let old: HashMap<SpecId, config::Agent> = std::mem::take(&mut self.agents);
+        let mut changes = Reloaded::default();
+        let mut specs = Vec::with_capacity(config.agents.len());
+        for agent in &config.agents {
+            let id = self.spec_id(&agent.name);
+            match old.get(&id) {
+                None => changes.added.push(agent.name.clone()),
+                Some(was) if was.spec.fingerprint != agent.spec.fingerprint => {
+                    changes.changed.push(agent.name.clone())
+                }
+                Some(_) => changes.unchanged += 1,
+            }
+            specs.push((id, agent.spec.clone()));
+            self.agents.insert(id, agent.clone());
+        }
+        changes.removed = old
+            .iter()
+            .filter(|(id, _)| !self.agents.contains_key(id))
+            .map(|(_, agent)| agent.name.clone())
+            .collect();
+        changes.removed.sort();
+        self.config = config;
+        self.pending.push_back(Event::Configured { specs, on_service_stop: OnServiceStop::Stop });
+        changes
+    }
+
+    /// The number of a name: the same across reloads.
+    fn spec_id(&mut self, name: &str) -> SpecId {
+        let next = SpecId(
+            u32::try_from(self.spec_ids.len()).expect("a configuration file holds fewer names than that"),
+        );
+        *self.spec_ids.entry(name.to_owned()).or_insert(next)
+    }
+}

@@ -1,0 +1,94 @@
+//! What the driver holds for every process that it started.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bilayer_core::{InstanceKey, Logon};
+use bilayer_ipc::Secret;
+use bilayer_ipc::peer::Peer as WirePeer;
+use bilayer_platform::{Peer, Process};
+
+use super::launch::Endpoint;
+use super::secret::SecretHash;
+
+/// One process, from its launch until what it left behind is dealt with.
+pub(super) struct Run {
+    pub(super) generation: u32,
+    pub(super) process: Arc<Process>,
+    /// Good for one handshake.
+    pub(super) token: Option<SecretHash>,
+    /// Good for the handshake after that.
+    pub(super) resume: Option<SecretHash>,
+    /// The connection, once the handshake is over.
+    pub(super) wire: Option<Wire>,
+    /// Where endpoints belong to a launch: closed with it.
+    pub(super) _endpoint: Option<Endpoint>,
+}
+
+/// The connection of a process.
+pub(super) struct Wire {
+    /// Tells this connection from an earlier one of the same process.
+    pub(super) connection: u64,
+    pub(super) peer: WirePeer,
+}
+
+/// Every process that is, by instance.
+#[derive(Default)]
+pub(super) struct Runs(HashMap<InstanceKey, Run>);
+
+/// Why a secret was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotTaken {
+    #[error(
+        "no launch in this session has such a secret: it is wrong, was used already, or belongs to an agent that has ended"
+    )]
+    Unknown,
+    #[error("the secret is right, but the process that shows it was not started as this agent or by it")]
+    Stranger,
+}
+
+impl Runs {
+    pub(super) fn insert(&mut self, instance: InstanceKey, run: Run) {
+        self.0.insert(instance, run);
+    }
+
+    /// The process of this launch; none if it is another launch's.
+    pub(super) fn of(&mut self, instance: InstanceKey, generation: u32) -> Option<&mut Run> {
+        self.0.get_mut(&instance).filter(|run| run.generation == generation)
+    }
+
+    /// The process of this instance, whatever its generation.
+    pub(super) fn current(&self, instance: InstanceKey) -> Option<&Run> {
+        self.0.get(&instance)
+    }
+
+    /// Forgets the process of this launch and hands it out.
+    pub(super) fn take(&mut self, instance: InstanceKey, generation: u32) -> Option<Run> {
+        self.of(instance, generation)?;
+        self.0.remove(&instance)
+    }
+
+    /// Every process with its instance.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (InstanceKey, &Run)> {
+        self.0.iter().map(|(&instance, run)| (instance, run))
+    }
+
+    /// The process for which this secret is good, as its launch token or as its resume secret. It is good once, and only
+    /// for a peer that is the process or was started by it.
+    pub(super) fn redeem(
+        &mut self,
+        logon: Logon,
+        secret: &Secret,
+        peer: &Peer,
+    ) -> Result<(InstanceKey, &mut Run), NotTaken> {
+        let presented = SecretHash::of(secret);
+        let fits = |run: &Run| [&run.token, &run.resume].into_iter().flatten().any(|hash| *hash == presented);
+        let found = self.0.iter_mut().find(|(key, run)| key.logon == logon && fits(run));
+        let (&instance, run) = found.ok_or(NotTaken::Unknown)?;
+        if !run.process.owns(peer) {
+            return Err(NotTaken::Stranger);
+        }
+        (run.token, run.resume) = (None, None);
+        Ok((instance, run))
+    }
+}

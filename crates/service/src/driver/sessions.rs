@@ -1,0 +1,56 @@
+//! The task that asks the operating system who is logged on.
+
+use std::time::Duration;
+
+use bilayer_platform::{Alarm, Hint};
+use tokio::sync::mpsc;
+
+use super::news::News;
+use crate::source::Source;
+
+/// The net below the hints.
+const RECONCILE_EVERY: Duration = Duration::from_secs(30);
+
+/// Answers every hint, and every 30 s of silence, with a fresh enumeration.
+///
+/// An enumeration that fails changes nothing: not being able to ask who is logged on does not mean that nobody is. It is
+/// tried again at the next hint or reconcile.
+pub(super) async fn follow(mut source: Source, mut alarm: Alarm, news: mpsc::Sender<News>) {
+    let mut failing = false;
+    loop {
+        match source.enumerate().await {
+            Ok(sessions) => {
+                if std::mem::take(&mut failing) {
+                    tracing::info!("sessions can be enumerated again");
+                }
+                if news.send(News::Sessions(sessions)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(
+                        error = %crate::chain(&error),
+                        "cannot enumerate the sessions; agents stay as they are and it is tried again at the next change, \
+                         or in {} s", RECONCILE_EVERY.as_secs(),
+                    );
+                }
+            }
+        }
+        alarm.set(Some(bilayer_platform::now().saturating_add(RECONCILE_EVERY.as_nanos() as u64)));
+        let hint = tokio::select! {
+            hint = source.hint() => hint,
+            () = alarm.ring() => Hint::Sessions,
+        };
+        let translated = match hint {
+            Hint::Sessions => continue,
+            Hint::Suspend => News::Suspend,
+            Hint::Resume => News::Resume,
+            Hint::ShutdownAnnounced { within } => News::ShutdownAnnounced(within),
+            Hint::ShutdownCalledOff => News::ShutdownCalledOff,
+        };
+        if news.send(translated).await.is_err() {
+            return;
+        }
+    }
+}

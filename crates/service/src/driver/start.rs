@@ -1,0 +1,100 @@
+//! Putting the loop together.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use bilayer_core::{LogonTable, Supervisor};
+use bilayer_ipc::agent::Program;
+use bilayer_ipc::control::{Power, ServiceMode};
+use bilayer_platform::{Alarm, Dirs, Listener, Signals};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::control::Admits;
+use super::news::News;
+use super::runs::Runs;
+use super::{Driver, control, sessions};
+use crate::builder::{Builder, RunError};
+use crate::observe::Observation;
+use crate::source::{SessionSource, Source};
+
+/// News that may wait for the loop. Whoever brings more waits too, and that is where a flood ends.
+const NEWS_WAITING_MAX: usize = 256;
+
+/// Opens everything, supervises until the end, closes everything.
+pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
+    let Builder { config, loader, source, methods, observer, signals, dirs, .. } = builder;
+    let mode = match source {
+        SessionSource::System => ServiceMode::System,
+        SessionSource::Console | SessionSource::Scripted(_) => ServiceMode::Console,
+    };
+    if mode == ServiceMode::System && !bilayer_platform::is_privileged() {
+        return Err(RunError::NotPrivileged);
+    }
+    let dirs = dirs.unwrap_or_else(|| match mode {
+        ServiceMode::System => Dirs::system(&config.service.name),
+        ServiceMode::Console => Dirs::console(&config.service.name, &config.source),
+    });
+    dirs.ensure().map_err(RunError::Folders)?;
+    let listener = Listener::for_control(&dirs).map_err(RunError::Control)?;
+    let alarm = Alarm::new().map_err(RunError::Timer)?;
+    let reconcile = Alarm::new().map_err(RunError::Timer)?;
+    // Subscribed before anything is enumerated, so that no logon falls in between.
+    let source = Source::open(source).await.map_err(RunError::Sessions)?;
+
+    let (news, inbox) = mpsc::channel(NEWS_WAITING_MAX);
+    let limits = Arc::new(config.wire.clone());
+    let service = Program { name: config.service.name.clone(), version: env!("CARGO_PKG_VERSION").into() };
+    let admits = if mode == ServiceMode::System { Admits::Administrators } else { Admits::SameUser };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(control::accept(listener, admits, service, Arc::clone(&limits), news.clone()));
+    if signals {
+        tasks.spawn(listen(Signals::new().map_err(RunError::Signals)?, news.clone()));
+    }
+
+    let log_file =
+        crate::log::file_in(config.log.directory.as_deref().unwrap_or(&dirs.log), &config.service.name);
+    let mut driver = Driver {
+        core: Supervisor::new(u64::from_ne_bytes(bilayer_platform::random_bytes())),
+        pending: VecDeque::new(),
+        news: news.clone(),
+        config: config.clone(),
+        agents: HashMap::new(),
+        spec_ids: BTreeMap::new(),
+        loader,
+        logons: LogonTable::new(),
+        seats: BTreeMap::new(),
+        runs: Runs::default(),
+        notes: HashMap::new(),
+        log: log_file.exists().then(|| log_file.display().to_string()),
+        dirs,
+        identity: bilayer_platform::server_identity(),
+        limits,
+        methods: Arc::new(methods),
+        observer,
+        mode,
+        since: Timestamp::now(),
+        power: Power::Awake,
+        stopping: false,
+        finished: false,
+    };
+    tracing::info!(
+        name = %driver.config.service.name, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), ?mode,
+        config = %driver.config.source.display(), "started"
+    );
+    driver.configure(config);
+    driver.settle();
+    tasks.spawn(sessions::follow(source, reconcile, news));
+    let mut observer = driver.run(inbox, alarm).await;
+    tasks.shutdown().await;
+    tracing::info!("stopped: every agent has ended");
+    if let Some(observer) = &mut observer {
+        observer(&Observation::Finished);
+    }
+    Ok(())
+}
+
+async fn listen(mut signals: Signals, news: mpsc::Sender<News>) {
+    while news.send(News::Signal(signals.next().await)).await.is_ok() {}
+}

@@ -1,0 +1,126 @@
+//! One event as one line: `TIME LEVEL key=value … | message`.
+//!
+//! The fields come first and the message last, after the first ` | `, so that nothing an agent prints can pass for a
+//! field. Control characters never reach the file or a terminal.
+
+use std::fmt::{self, Write};
+
+use jiff::Timestamp;
+use tracing::Event;
+use tracing::field::{Field, Visit};
+
+/// The line, with its newline.
+pub(super) fn format(at: Timestamp, event: &Event<'_>) -> String {
+    let mut parts = Parts { fields: String::new(), message: String::new() };
+    event.record(&mut parts);
+    let Parts { fields, message } = parts;
+    format!("{at:.3} {level:<5}{fields} | {message}\n", level = event.metadata().level().as_str())
+}
+
+struct Parts {
+    fields: String,
+    message: String,
+}
+
+impl Parts {
+    fn field(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        if name == "message" {
+            let _ = Escaped { out: &mut self.message, quoted: false }.write_fmt(value);
+            return;
+        }
+        let mut plain = String::new();
+        let _ = Escaped { out: &mut plain, quoted: true }.write_fmt(value);
+        let quote = if plain.is_empty() || plain.contains([' ', '|', '=']) { "\"" } else { "" };
+        let _ = write!(self.fields, " {name}={quote}{plain}{quote}");
+    }
+}
+
+impl Visit for Parts {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.field(field.name(), format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.field(field.name(), format_args!("{value}"));
+    }
+}
+
+/// Passes text on with its control characters escaped.
+struct Escaped<'a> {
+    out: &'a mut String,
+    quoted: bool,
+}
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            match character {
+                '"' | '\\' if self.quoted => write!(self.out, "\\{character}")?,
+                '\t' if !self.quoted => self.out.push('\t'),
+                // Also the C1 controls, line separators and the marks that turn the direction of writing.
+                c if c.is_control()
+                    || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+                {
+                    write!(self.out, "{}", c.escape_unicode())?;
+                }
+                c => self.out.push(c),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Metadata, Subscriber};
+
+    use super::*;
+
+    struct Last(Arc<Mutex<String>>);
+
+    impl Subscriber for Last {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn event(&self, event: &Event<'_>) {
+            *self.0.lock().unwrap() = format(Timestamp::UNIX_EPOCH, event);
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    fn line(log: impl FnOnce()) -> String {
+        let last = Arc::new(Mutex::new(String::new()));
+        tracing::subscriber::with_default(Last(Arc::clone(&last)), log);
+        let line = last.lock().unwrap().clone();
+        line
+    }
+
+    #[test]
+    fn fields_come_before_the_message() {
+        let agent = "desk";
+        assert_eq!(
+            line(|| tracing::info!(%agent, pid = 7, "started")),
+            "1970-01-01T00:00:00.000Z INFO  agent=desk pid=7 | started\n"
+        );
+    }
+
+    #[test]
+    fn nothing_that_an_agent_prints_starts_a_line_moves_a_cursor_or_passes_for_a_field() {
+        let hostile = "x\n2026 INFO agent=root | \u{1b}[2J\u{202e}";
+        assert_eq!(
+            line(|| tracing::warn!(agent = hostile, "{hostile}")),
+            "1970-01-01T00:00:00.000Z WARN  agent=\"x\\u{a}2026 INFO agent=root | \\u{1b}[2J\\u{202e}\" | \
+             x\\u{a}2026 INFO agent=root | \\u{1b}[2J\\u{202e}\n"
+        );
+    }
+}

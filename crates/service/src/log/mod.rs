@@ -1,0 +1,129 @@
+//! One continuous log for both layers.
+//!
+//! A `tracing` subscriber that knows one thing: how to write an event as one line, to standard error and to a file that is
+//! rotated and bounded. Spans are not recorded. A product that has a subscriber of its own keeps it and does not call
+//! [`install`].
+
+mod file;
+mod line;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use bilayer_platform::Dirs;
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::config::Config;
+use file::RollingFile;
+pub use file::Rotation;
+
+/// Where and how much to log.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The least important level that is written. Libraries below Bilayer are never written below `WARN`.
+    pub level: LevelFilter,
+    /// Whether lines also go to standard error.
+    pub stderr: bool,
+    /// The file, if any.
+    pub file: Option<PathBuf>,
+    /// When the file is rotated and how much is kept.
+    pub rotation: Rotation,
+}
+
+impl Settings {
+    /// What a configuration asks for, with the service's own log directory as the default.
+    pub fn of(config: &Config, dirs: &Dirs, stderr: bool) -> Self {
+        let log = &config.log;
+        let directory = log.directory.as_deref().unwrap_or(&dirs.log);
+        Self {
+            level: LevelFilter::from_level(log.level),
+            stderr,
+            file: Some(file_in(directory, &config.service.name)),
+            rotation: Rotation { max_size: log.max_size, max_total: log.max_total, max_age: log.max_age },
+        }
+    }
+}
+
+/// Starts the log for this process.
+///
+/// # Errors
+///
+/// The file cannot be opened, or this process has a `tracing` subscriber already.
+pub fn install(settings: Settings) -> Result<(), LogError> {
+    let file = match settings.file {
+        None => None,
+        Some(path) => Some(Mutex::new(
+            RollingFile::open(&path, settings.rotation).map_err(|source| LogError::Open { path, source })?,
+        )),
+    };
+    let sink = Sink { level: settings.level, stderr: settings.stderr, file };
+    tracing::subscriber::set_global_default(sink).map_err(|_| LogError::Taken)
+}
+
+/// The log cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file cannot be opened.
+    #[error("cannot open the log file {path}; check that its folder exists and that this user may write there", path = .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system answered.
+        source: std::io::Error,
+    },
+    /// There is a subscriber.
+    #[error(
+        "this process logs through another `tracing` subscriber already; do not start Bilayer's log as well"
+    )]
+    Taken,
+}
+
+/// The log file of a service in its log directory.
+pub fn file_in(directory: &Path, service: &str) -> PathBuf {
+    directory.join(format!("{service}.log"))
+}
+
+struct Sink {
+    level: LevelFilter,
+    stderr: bool,
+    file: Option<Mutex<RollingFile>>,
+}
+
+impl Subscriber for Sink {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let ours = metadata.target().starts_with("bilayer");
+        metadata.is_event()
+            && *metadata.level() <= self.level
+            && (ours || *metadata.level() <= LevelFilter::WARN)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let line = line::format(jiff::Timestamp::now(), event);
+        if self.stderr {
+            // A closed standard error is no reason to stop supervising.
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
+        if let Some(file) = &self.file {
+            file.lock().unwrap_or_else(PoisonError::into_inner).append(&line);
+        }
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}

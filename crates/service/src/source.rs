@@ -1,0 +1,95 @@
+//! Where the sessions come from.
+
+use bilayer_platform::{Hint, Mode, SessionInfo, Sessions, Station};
+use tokio::sync::mpsc;
+
+/// Where a [`Service`](crate::Service) learns who is logged on.
+#[derive(Debug)]
+pub enum SessionSource {
+    /// From the operating system: every session of the machine. Needs privilege.
+    System,
+    /// The session that this program runs in, and no other: console mode, for development.
+    Console,
+    /// From a script. For tests and for `bilayer demo`: every agent runs at this program's own station, as its own user.
+    Scripted(Script),
+}
+
+/// Scripted sessions: hints and enumerations from a channel.
+#[derive(Debug)]
+pub struct Script {
+    steps: mpsc::UnboundedReceiver<Step>,
+    sessions: Vec<SessionInfo>,
+}
+
+/// The end of a [`Script`] that says what happens.
+#[derive(Clone, Debug)]
+pub struct Director {
+    steps: mpsc::UnboundedSender<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Sessions(Vec<SessionInfo>),
+    Hint(Hint),
+}
+
+impl Script {
+    /// A script without sessions, and its director.
+    pub fn new() -> (Director, Self) {
+        let (sender, steps) = mpsc::unbounded_channel();
+        (Director { steps: sender }, Self { steps, sessions: Vec::new() })
+    }
+}
+
+impl Director {
+    /// From now on these are the sessions.
+    pub fn sessions(&self, sessions: Vec<SessionInfo>) {
+        // A service that has ended needs no director.
+        let _ = self.steps.send(Step::Sessions(sessions));
+    }
+
+    /// Something else happens: a suspend, a shutdown.
+    pub fn hint(&self, hint: Hint) {
+        let _ = self.steps.send(Step::Hint(hint));
+    }
+}
+
+/// An opened source.
+pub(crate) enum Source {
+    Real(Box<Sessions>),
+    Scripted(Script),
+}
+
+impl Source {
+    pub(crate) async fn open(source: SessionSource) -> Result<Self, bilayer_platform::Error> {
+        Ok(match source {
+            SessionSource::System => Self::Real(Box::new(Sessions::open(Mode::System).await?)),
+            SessionSource::Console => Self::Real(Box::new(Sessions::open(Mode::Console).await?)),
+            SessionSource::Scripted(script) => Self::Scripted(script),
+        })
+    }
+
+    pub(crate) async fn enumerate(&mut self) -> Result<Vec<SessionInfo>, bilayer_platform::Error> {
+        match self {
+            Self::Real(sessions) => sessions.enumerate().await,
+            Self::Scripted(script) => Ok(script.sessions.clone()),
+        }
+    }
+
+    /// Resolves when something may have changed. Cancel safe.
+    pub(crate) async fn hint(&mut self) -> Hint {
+        match self {
+            Self::Real(sessions) => sessions.hint().await,
+            Self::Scripted(script) => match script.steps.recv().await {
+                Some(Step::Hint(hint)) => hint,
+                Some(Step::Sessions(mut sessions)) => {
+                    // Whoever a script says is logged on, nothing is started as them.
+                    sessions.iter_mut().for_each(|session| session.station = Station::own());
+                    script.sessions = sessions;
+                    Hint::Sessions
+                }
+                None => std::future::pending().await,
+            },
+        }
+    }
+}
