@@ -65,7 +65,9 @@ fn quiet(mut line: Line) {
 /// Asks and asks, and never reads an answer.
 fn flood(mut line: Line) {
     for id in 2..1_000_000 {
-        line.send(&json!({"jsonrpc": "2.0", "id": id, "method": "test/echo", "params": {"text": "x".repeat(1000)}}));
+        line.send(
+            &json!({"jsonrpc": "2.0", "id": id, "method": "test/echo", "params": {"text": "x".repeat(1000)}}),
+        );
     }
     forever();
 }
@@ -224,7 +226,11 @@ async fn one_session_has_so_many_connections_and_no_more() {
 
 #[tokio::test]
 async fn an_agent_that_floods_requests_loses_its_connection_and_nothing_else() {
-    let world = World::start("flood", "[wire]\nqueue_bytes = 65536\n[agent.desk]\n{role:flood}\n[agent.other]\n{role:quiet}\n").await;
+    let world = World::start(
+        "flood",
+        "[wire]\nqueue_bytes = 65536\n[agent.desk]\n{role:flood}\n[agent.other]\n{role:quiet}\n",
+    )
+    .await;
     world.director.sessions(vec![session("2", "alice")]);
     world.logged("disconnected").await;
     let other = world.agent("other", "ready", |agent| agent.ready == Some(true)).await;
@@ -236,7 +242,11 @@ async fn an_agent_that_floods_requests_loses_its_connection_and_nothing_else() {
 
 #[tokio::test]
 async fn an_agent_that_never_reads_is_cut_off() {
-    let world = World::start("deaf", "[wire]\nqueue_bytes = 65536\n[agent.desk]\n{role:deaf}\n[agent.other]\n{role:quiet}\n").await;
+    let world = World::start(
+        "deaf",
+        "[wire]\nqueue_bytes = 65536\n[agent.desk]\n{role:deaf}\n[agent.other]\n{role:quiet}\n",
+    )
+    .await;
     let mut alice = session("2", "alice");
     world.director.sessions(vec![alice.clone()]);
     for name in ["desk", "other"] {

@@ -63,8 +63,10 @@ impl World {
             .method("test/echo", |call: bilayer::Call| async move { Ok(call.params.into_raw()) });
         let running = Some(tokio::spawn(service.run()));
         let world = Self { director, folder, log, dirs, running, _log_guard: guard };
-        until("the control endpoint", || async { bilayer_platform::connect_control(&world.dirs).await.is_ok().then_some(()) })
-            .await;
+        until("the control endpoint", || async {
+            bilayer_platform::connect_control(&world.dirs).await.is_ok().then_some(())
+        })
+        .await;
         world
     }
 
