@@ -71,7 +71,7 @@ fn methods(generator: &mut SchemaGenerator) -> Vec<Value> {
     generator.subschema_for::<control::ConfigurationErrors>();
     generator.subschema_for::<RpcError>();
 
-    let null = Some(Value::from(json!({ "type": "null" })));
+    let null = Some(json!({ "type": "null" }));
     let any = Some(json!(true));
     let mut all = Methods { generator, list: Vec::new() };
     let initialized = all.result::<Initialized>();
