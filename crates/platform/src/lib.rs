@@ -23,6 +23,14 @@ mod windows;
 #[cfg(windows)]
 use windows as system;
 
+// Plain text work of the Windows half, tested wherever the tests run.
+#[cfg(all(test, not(windows)))]
+#[path = "windows/environment.rs"]
+mod environment;
+#[cfg(all(test, not(windows)))]
+#[path = "windows/quoting.rs"]
+mod quoting;
+
 #[cfg(feature = "host")]
 mod command;
 mod dirs;

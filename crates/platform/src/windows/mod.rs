@@ -1,1 +1,88 @@
+//! The Windows half: terminal-services sessions, job objects and named pipes.
+//!
+//! One file per concept of the operating system. Windows 10 1809 and Server 2019 are the oldest that count. What is here runs
+//! in a console, in the developer's own session and with the developer's own token; following every session of the machine
+//! belongs to the Windows service.
 
+pub(crate) mod dirs;
+mod handle;
+mod pipe;
+mod random;
+mod security;
+mod sid;
+mod stream;
+mod token;
+mod wide;
+
+#[cfg(feature = "host")]
+mod attributes;
+#[cfg(feature = "host")]
+mod clock;
+#[cfg(feature = "host")]
+mod endpoint;
+#[cfg(feature = "host")]
+mod environment;
+#[cfg(feature = "host")]
+mod helper;
+#[cfg(feature = "host")]
+mod job;
+#[cfg(feature = "host")]
+mod notify;
+#[cfg(feature = "host")]
+mod output;
+#[cfg(feature = "host")]
+mod peer;
+#[cfg(feature = "host")]
+mod polite;
+#[cfg(feature = "host")]
+mod process;
+#[cfg(feature = "host")]
+mod quoting;
+#[cfg(feature = "host")]
+mod refusal;
+#[cfg(feature = "host")]
+mod session;
+#[cfg(feature = "host")]
+mod signals;
+#[cfg(feature = "host")]
+mod spawn;
+#[cfg(feature = "host")]
+mod station;
+#[cfg(feature = "host")]
+mod trust;
+#[cfg(feature = "host")]
+mod wait;
+#[cfg(feature = "host")]
+mod window;
+
+pub use random::random_bytes;
+pub use stream::{Stream, connect, connect_control};
+
+#[cfg(feature = "host")]
+pub use {
+    clock::now,
+    endpoint::{ENDPOINT_PER, Listener},
+    helper::helper_main,
+    notify::notify_user,
+    output::Output,
+    peer::{Peer, server_identity},
+    process::Process,
+    session::Sessions,
+    signals::Signals,
+    spawn::{Launched, launch},
+    station::Station,
+    trust::{check_program, writable_by_others},
+};
+
+/// Whether this process may act for other users: it runs as LocalSystem, the only account that is given other users' tokens.
+/// A console of administrators ("elevated") is not: it can do much, but not this.
+#[cfg(feature = "host")]
+pub fn is_privileged() -> bool {
+    token::own_sid().is_local_system()
+}
+
+/// Whether the machine tracks its sessions. Windows always does.
+#[cfg(feature = "host")]
+pub fn has_session_tracking() -> bool {
+    true
+}

@@ -1,0 +1,114 @@
+//! The environment of a new process: one block of `NAME=value` strings, sorted, each with its end marker and one more at the end.
+//!
+//! This file is plain text work and is tested on every system.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// A string as Windows has it: UTF-16 that may hold unpaired surrogates.
+pub(super) type Units = Vec<u16>;
+
+/// Builds the block. Of names that differ only by case the later one stands, with its own spelling.
+pub(super) fn block(variables: impl IntoIterator<Item = (Units, Units)>) -> Units {
+    let mut sorted = BTreeMap::new();
+    for (name, value) in variables {
+        let name = Name(name);
+        // An equal key would keep the old spelling.
+        sorted.remove(&name);
+        sorted.insert(name, value);
+    }
+    let mut block = Units::new();
+    for (Name(name), value) in &sorted {
+        block.extend(name);
+        block.push(u16::from(b'='));
+        block.extend(value);
+        block.push(0);
+    }
+    if block.is_empty() {
+        block.push(0);
+    }
+    block.push(0);
+    block
+}
+
+/// Whether a variable can be in a block at all: a zero would end it early, and a later `=` would be taken for the first.
+pub(super) fn is_sound(name: &str, value: &str) -> bool {
+    !name.is_empty() && !name.contains(['\0', '=']) && !value.contains('\0')
+}
+
+/// A variable's name. Names are compared without case, unit by unit; the system searches the block in this order.
+struct Name(Units);
+
+impl Name {
+    fn folded(&self) -> impl Iterator<Item = u16> {
+        self.0.iter().map(|unit| uppercase(*unit))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Name {}
+
+/// One unit in upper case; where that would be more than one unit, itself, as the system's own table has it.
+fn uppercase(unit: u16) -> u16 {
+    let Some(letter) = char::from_u32(u32::from(unit)) else { return unit };
+    let mut upper = letter.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(upper), None) => u16::try_from(u32::from(upper)).unwrap_or(unit),
+        _ => unit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_of(variables: &[(&str, &str)]) -> String {
+        let units = |text: &str| text.encode_utf16().collect();
+        String::from_utf16(&block(variables.iter().map(|(name, value)| (units(name), units(value))))).unwrap()
+    }
+
+    #[test]
+    fn names_are_sorted_without_case() {
+        assert_eq!(block_of(&[("b", "2"), ("C", "3"), ("A", "1")]), "A=1\0b=2\0C=3\0\0");
+        // `_` is between the upper and the lower case letters: it comes after all of them.
+        assert_eq!(block_of(&[("a_", "2"), ("ab", "1")]), "ab=1\0a_=2\0\0");
+    }
+
+    #[test]
+    fn the_later_of_two_names_stands() {
+        assert_eq!(block_of(&[("Path", "old"), ("PATH", "new")]), "PATH=new\0\0");
+    }
+
+    #[test]
+    fn an_empty_block_has_both_end_markers() {
+        assert_eq!(block_of(&[]), "\0\0");
+    }
+
+    #[test]
+    fn the_drives_own_variables_come_first() {
+        assert_eq!(block_of(&[("A", "1"), ("=C:", r"C:\x")]), "=C:=C:\\x\0A=1\0\0");
+    }
+
+    #[test]
+    fn unsound_variables_are_told() {
+        assert!(is_sound("A", "b=c"));
+        assert!(!is_sound("", "x") && !is_sound("A=B", "x") && !is_sound("A", "x\0y"));
+    }
+}

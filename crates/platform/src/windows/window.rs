@@ -1,0 +1,241 @@
+//! The hidden window through which Windows tells a program about its session and about sleep.
+//!
+//! It must be a top-level window: a message-only one is told nothing of the end of a session. A console program that has
+//! windows is not told by its console either, so that this is where a logoff is seen. It lives on a thread of its own, which waits in
+//! the message loop and wakes for nothing else.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc as blocking;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{io, ptr};
+
+use tokio::sync::mpsc;
+use windows_sys::Win32::Foundation::{HWND, LPARAM, LRESULT, TRUE, WPARAM};
+use windows_sys::Win32::System::RemoteDesktop::{
+    NOTIFY_FOR_THIS_SESSION, WTSRegisterSessionNotification, WTSUnRegisterSessionNotification,
+};
+use windows_sys::Win32::UI::WindowsAndMessaging::{
+    CreateWindowExW, DefWindowProcW, DestroyWindow, DispatchMessageW, ENDSESSION_LOGOFF, GetMessageW,
+    HWND_MESSAGE, MSG, PBT_APMRESUMEAUTOMATIC, PBT_APMRESUMESUSPEND, PBT_APMSUSPEND, PostMessageW,
+    PostQuitMessage, RegisterClassExW, WM_APP, WM_DESTROY, WM_ENDSESSION, WM_POWERBROADCAST,
+    WM_QUERYENDSESSION, WM_WTSSESSION_CHANGE, WNDCLASSEXW, WTS_SESSION_LOCK, WTS_SESSION_UNLOCK,
+};
+
+use super::handle::succeeded;
+use super::wide::wide;
+use crate::Hint;
+
+/// More than can come before they are read; what is too many is dropped, as an enumeration answers them all.
+const HINTS_MAX: usize = 16;
+
+/// How long the end of a session is held up for the agents to stop. After 5 s Windows would call this program hung.
+const END_HELD_UP: Duration = Duration::from_millis(4_500);
+
+/// Our own message: close the window.
+const CLOSE: u32 = WM_APP;
+
+/// What the messages said, for hosts that do not answer questions.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The session is locked.
+    pub(super) locked: AtomicBool,
+    /// The session is ending.
+    pub(super) ending: AtomicBool,
+}
+
+/// The window. Dropping it closes it and ends its thread.
+pub(super) struct Window {
+    hints: mpsc::Receiver<Hint>,
+    /// Null where the host has no windows: then there are no hints.
+    handle: usize,
+    /// Dropped first, so that an end of the session is not held up any longer.
+    alive: Option<blocking::SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Window {
+    /// Opens the window and subscribes.
+    pub(super) fn open(seen: Arc<Seen>) -> io::Result<Window> {
+        let (sender, hints) = mpsc::channel(HINTS_MAX);
+        let (alive, released) = blocking::sync_channel(0);
+        let (opened, opening) = blocking::sync_channel(1);
+        let listener = Listener { hints: sender, seen, released };
+        let thread = thread::Builder::new()
+            .name("session".into())
+            .stack_size(256 * 1024)
+            .spawn(move || run(listener, &opened))?;
+        let handle = opening.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended")));
+        let handle = handle.unwrap_or_else(|error| {
+            tracing::warn!(%error, "this host has no windows: lock, logoff and sleep are not seen");
+            0
+        });
+        Ok(Window { hints, handle, alive: Some(alive), thread: Some(thread) })
+    }
+
+    /// The next hint. Cancel safe.
+    pub(super) async fn hint(&mut self) -> Hint {
+        match self.hints.recv().await {
+            Some(hint) => hint,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.alive = None;
+        if self.handle != 0 {
+            // SAFETY: takes plain values; a window that is gone already makes it fail, and then its thread has ended.
+            unsafe { PostMessageW(self.handle as HWND, CLOSE, 0, 0) };
+        }
+        if let Some(thread) = self.thread.take() {
+            // It ran nothing that could panic with something to report.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the messages are turned into.
+struct Listener {
+    hints: mpsc::Sender<Hint>,
+    seen: Arc<Seen>,
+    /// Never gets anything; it ends when the [`Window`] is dropped.
+    released: blocking::Receiver<()>,
+}
+
+thread_local! {
+    /// The window procedure is called on the thread of the window and takes no argument of ours.
+    static LISTENER: RefCell<Option<Listener>> = const { RefCell::new(None) };
+}
+
+fn run(listener: Listener, opened: &blocking::SyncSender<io::Result<usize>>) {
+    LISTENER.set(Some(listener));
+    let window = match create() {
+        Ok(window) => window,
+        Err(error) => {
+            LISTENER.set(None);
+            // The opener waits for this one message.
+            let _ = opened.send(Err(error));
+            return;
+        }
+    };
+    // SAFETY: the window is ours and alive.
+    let subscribed = succeeded(unsafe { WTSRegisterSessionNotification(window, NOTIFY_FOR_THIS_SESSION) });
+    if let Err(error) = &subscribed {
+        tracing::warn!(%error, "cannot subscribe to this session's events: a lock is seen only at the next reconcile");
+    }
+    let _ = opened.send(Ok(window as usize));
+    let mut message = MSG::default();
+    // SAFETY: `message` is ours to be written. The loop ends at 0, the message of `PostQuitMessage`, and at -1, an error.
+    while (unsafe { GetMessageW(&mut message, ptr::null_mut(), 0, 0) }) > 0 {
+        // SAFETY: the message is as it was received.
+        unsafe { DispatchMessageW(&message) };
+    }
+    LISTENER.set(None);
+}
+
+/// Makes the window; where the host has no desktop for a top-level one, one that hears of the session but not of its end.
+fn create() -> io::Result<HWND> {
+    let class = wide("bilayer-session");
+    let description = WNDCLASSEXW {
+        cbSize: size_of::<WNDCLASSEXW>() as u32,
+        lpfnWndProc: Some(procedure),
+        lpszClassName: class.as_ptr(),
+        ..WNDCLASSEXW::default()
+    };
+    // SAFETY: the description is complete. That the class is there already, from an earlier window, is no harm.
+    unsafe { RegisterClassExW(&description) };
+    create_below(&class, ptr::null_mut()).or_else(|error| {
+        tracing::warn!(%error, "this host has no desktop: the end of the session is not seen");
+        create_below(&class, HWND_MESSAGE)
+    })
+}
+
+fn create_below(class: &[u16], parent: HWND) -> io::Result<HWND> {
+    // SAFETY: the class has its end marker and was registered; without a style the window is never shown.
+    let window = unsafe {
+        CreateWindowExW(
+            0,
+            class.as_ptr(),
+            class.as_ptr(),
+            0,
+            0,
+            0,
+            0,
+            0,
+            parent,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null(),
+        )
+    };
+    if window.is_null() { Err(io::Error::last_os_error()) } else { Ok(window) }
+}
+
+unsafe extern "system" fn procedure(window: HWND, message: u32, wparam: WPARAM, lparam: LPARAM) -> LRESULT {
+    match message {
+        WM_QUERYENDSESSION | WM_POWERBROADCAST | WM_WTSSESSION_CHANGE | WM_ENDSESSION => {
+            LISTENER.with_borrow(|listener| {
+                if let Some(listener) = listener {
+                    listener.hear(message, wparam, lparam);
+                }
+            });
+            // "Go ahead", to those that ask.
+            TRUE as LRESULT
+        }
+        CLOSE => {
+            // SAFETY: the window is this one, on its own thread.
+            unsafe { WTSUnRegisterSessionNotification(window) };
+            // SAFETY: as above.
+            unsafe { DestroyWindow(window) };
+            0
+        }
+        WM_DESTROY => {
+            // SAFETY: takes a plain value only.
+            unsafe { PostQuitMessage(0) };
+            0
+        }
+        // SAFETY: the message as we received it.
+        _ => unsafe { DefWindowProcW(window, message, wparam, lparam) },
+    }
+}
+
+impl Listener {
+    fn hear(&self, message: u32, wparam: WPARAM, lparam: LPARAM) {
+        let event = u32::try_from(wparam).unwrap_or(u32::MAX);
+        match message {
+            WM_WTSSESSION_CHANGE => {
+                match event {
+                    WTS_SESSION_LOCK => self.seen.locked.store(true, Ordering::Relaxed),
+                    WTS_SESSION_UNLOCK => self.seen.locked.store(false, Ordering::Relaxed),
+                    _ => {}
+                }
+                self.hint(Hint::Sessions);
+            }
+            WM_POWERBROADCAST => match event {
+                PBT_APMSUSPEND => self.hint(Hint::Suspend),
+                PBT_APMRESUMEAUTOMATIC | PBT_APMRESUMESUSPEND => self.hint(Hint::Resume),
+                _ => {}
+            },
+            // Only now is it certain; the question before, WM_QUERYENDSESSION, any program may answer with no.
+            WM_ENDSESSION if wparam != 0 => {
+                self.seen.ending.store(true, Ordering::Relaxed);
+                if lparam as u32 & ENDSESSION_LOGOFF == 0 {
+                    self.hint(Hint::ShutdownAnnounced { within: END_HELD_UP });
+                }
+                self.hint(Hint::Sessions);
+                // Windows ends this program once we return.
+                let _ = self.released.recv_timeout(END_HELD_UP);
+            }
+            _ => {}
+        }
+    }
+
+    fn hint(&self, hint: Hint) {
+        // Full, or nobody listens any more: neither loses anything that the next enumeration does not tell.
+        let _ = self.hints.try_send(hint);
+    }
+}
