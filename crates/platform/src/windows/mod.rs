@@ -15,6 +15,8 @@ mod token;
 mod wide;
 
 #[cfg(feature = "host")]
+mod alarm;
+#[cfg(feature = "host")]
 mod attributes;
 #[cfg(feature = "host")]
 mod clock;
@@ -60,6 +62,7 @@ pub use stream::{Stream, connect, connect_control};
 
 #[cfg(feature = "host")]
 pub use {
+    alarm::Alarm,
     clock::now,
     endpoint::{ENDPOINT_PER, Listener},
     helper::helper_main,
@@ -86,3 +89,7 @@ pub fn is_privileged() -> bool {
 pub fn has_session_tracking() -> bool {
     true
 }
+
+/// The types that a session can have: on Windows there are none.
+#[cfg(feature = "host")]
+pub const SESSION_TYPES: &[(&str, bool)] = &[];
