@@ -1,0 +1,197 @@
+//! The control endpoint, from the side of a command.
+
+use std::path::Path;
+
+use bilayer_ipc::agent::{ClientKind, Initialize, Program};
+use bilayer_ipc::control::{Candidate, Candidates, ConfigurationErrors, StatusReport};
+use bilayer_ipc::handshake::{self, HandshakeError, VERSIONS};
+use bilayer_ipc::peer::CallError;
+use bilayer_ipc::rpc::{RpcError, code};
+use bilayer_ipc::{Connection, Incoming, Limits, Peer, method};
+use bilayer_platform::{ConnectError, Dirs, connect_control};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::failure::{Failure, chain};
+use crate::screen::visible;
+use crate::target::Target;
+
+/// A connection to a running service, after its handshake.
+pub(crate) struct Client {
+    peer: Peer,
+    /// Held, because dropping it ends the connection.
+    _incoming: Incoming,
+}
+
+impl Client {
+    /// Connects to the service that `config` means; without one, to the only one running.
+    pub(crate) async fn connect(config: Option<&Path>) -> Result<Self, Failure> {
+        let target = Target::find(config)?;
+        for dirs in &target.places {
+            if let Some(client) = Self::open(dirs).await? {
+                return Ok(client);
+            }
+        }
+        Err(target.not_running())
+    }
+
+    /// Connects to the service with these folders; `None` if none is running there.
+    pub(crate) async fn open(dirs: &Dirs) -> Result<Option<Self>, Failure> {
+        let stream = match connect_control(dirs).await {
+            Ok(stream) => stream,
+            Err(error) => return absent_or(dirs, &error).map(|()| None),
+        };
+        let (connection, peer, incoming) = Connection::new(stream, Limits::default());
+        tokio::spawn(connection.run());
+        let hello = Initialize {
+            protocol: VERSIONS,
+            kind: ClientKind::Control,
+            token: None,
+            resume: None,
+            client: Program { name: "bilayer".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        };
+        match handshake::open(&peer, &hello).await {
+            Ok(_) => Ok(Some(Self { peer, _incoming: incoming })),
+            Err(error) => Err(not_welcome(dirs, &error)),
+        }
+    }
+
+    pub(crate) async fn status(&self) -> Result<StatusReport, Failure> {
+        self.call(method::SERVICE_STATUS, &()).await
+    }
+
+    /// Calls a method of the control API.
+    pub(crate) async fn call<R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &impl Serialize,
+    ) -> Result<R, Failure> {
+        let answer = self.call_raw(method, params).await?;
+        serde_json::from_str(answer.get()).map_err(|error| {
+            Failure::failed(format!(
+                "the service's answer to {method} is not what this version of bilayer understands: {error}; \
+                 is the service of another version?"
+            ))
+        })
+    }
+
+    /// The same, with the answer as it came.
+    pub(crate) async fn call_raw(
+        &self,
+        method: &str,
+        params: &impl Serialize,
+    ) -> Result<Box<RawValue>, Failure> {
+        self.peer.request(method, params).await.map_err(|error| match error {
+            CallError::Answer(error) => refusal(&error),
+            other => Failure::failed(format!("the service did not answer {method}: {}", chain(&other))),
+        })
+    }
+}
+
+/// The endpoint is there, and does not want us.
+fn not_welcome(dirs: &Dirs, error: &HandshakeError) -> Failure {
+    match error {
+        HandshakeError::Call(CallError::Answer(answer)) if answer.code == code::REFUSED => denied(dirs),
+        HandshakeError::Call(CallError::Answer(answer)) => Failure::failed(format!(
+            "the service in {} does not speak with this version of bilayer: {}",
+            dirs.runtime.display(),
+            visible(&answer.message)
+        )),
+        other => Failure::failed(format!(
+            "cannot talk to the service in {}: {}",
+            dirs.runtime.display(),
+            chain(other)
+        )),
+    }
+}
+
+fn denied(dirs: &Dirs) -> Failure {
+    Failure::not_permitted(format!(
+        "the service in {} does not take commands from this user; administrators may give them (try sudo)",
+        dirs.runtime.display()
+    ))
+}
+
+/// Nothing there is no error: another place may have it.
+fn absent_or(dirs: &Dirs, error: &ConnectError) -> Result<(), Failure> {
+    match error {
+        ConnectError::NotRunning { .. } => Ok(()),
+        ConnectError::NotPermitted { .. } => Err(denied(dirs)),
+        other => Err(Failure::failed(chain(other))),
+    }
+}
+
+/// What the service says instead of doing it, and what it means to the shell.
+fn refusal(error: &RpcError) -> Failure {
+    let text = visible(&error.message);
+    match error.code {
+        code::NO_SUCH => Failure::no_such(with_candidates(&text, "there is", error)),
+        code::AMBIGUOUS => Failure::usage(with_candidates(&text, "it could be", error)),
+        code::REFUSED => Failure::not_permitted(text),
+        _ => match error.parse_data::<ConfigurationErrors>() {
+            // Drawn by the service for us to print as it is; only the lines' ends may pass.
+            Some(errors) if !errors.rendered.is_empty() => Failure::usage(format!(
+                "{text}\n{}",
+                errors.rendered.trim_end().lines().map(visible).collect::<Vec<_>>().join("\n")
+            )),
+            _ => Failure::failed(text),
+        },
+    }
+}
+
+fn with_candidates(text: &str, lead: &str, error: &RpcError) -> String {
+    let candidates = error.parse_data::<Candidates>().unwrap_or_default().candidates;
+    if candidates.is_empty() {
+        return text.to_owned();
+    }
+    let list: Vec<String> = candidates.iter().map(candidate).collect();
+    format!("{text}; {lead}\n{}", list.join("\n"))
+}
+
+/// A candidate the way it is typed.
+fn candidate(candidate: &Candidate) -> String {
+    let agent = candidate.agent.as_deref().map(|agent| format!("{agent} ")).unwrap_or_default();
+    visible(&format!("  {agent}--session {} ({})", candidate.session, candidate.user.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use bilayer_ipc::agent::User;
+
+    use super::*;
+    use crate::failure::Code;
+
+    fn said(failure: Failure) -> (Code, String) {
+        match failure {
+            Failure::Said(code, text) => (code, text),
+            Failure::ReaderLeft => panic!("a refusal is said"),
+        }
+    }
+
+    #[test]
+    fn a_refusal_shows_what_could_be_typed_instead() {
+        let alice = User { name: "alice".to_owned(), id: "1001".to_owned() };
+        let candidates = vec![
+            Candidate { agent: Some("desk".to_owned()), session: "2".to_owned(), user: alice.clone() },
+            Candidate { agent: Some("desk".to_owned()), session: "5".to_owned(), user: alice },
+        ];
+        let error = RpcError::new(code::AMBIGUOUS, "2 agents match; choose one, or use --all")
+            .with_data(&Candidates { candidates });
+        let (code, text) = said(refusal(&error));
+        assert_eq!(code, Code::Usage);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn codes_of_the_wire_become_exit_codes() {
+        let exit = |code| said(refusal(&RpcError::new(code, "no"))).0;
+        assert_eq!(exit(code::NO_SUCH), Code::NoSuch);
+        assert_eq!(exit(code::REFUSED), Code::NotPermitted);
+        assert_eq!(exit(code::NOT_NOW), Code::Failed);
+        let errors = ConfigurationErrors { rendered: "line 3: unknown key\n".to_owned() };
+        let (code, text) =
+            said(refusal(&RpcError::new(code::INTERNAL, "the configuration is wrong").with_data(&errors)));
+        assert_eq!((code, text.as_str()), (Code::Usage, "the configuration is wrong\nline 3: unknown key"));
+    }
+}

@@ -1,0 +1,120 @@
+//! `bilayer config check|init|print|schema`
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use bilayer::config::{self, Loaded, Loading, Machine, Report, Style};
+use bilayer_core::{Serve, Spec};
+
+use super::needed;
+use crate::args::Config;
+use crate::failure::Failure;
+use crate::screen::{self, Screen};
+use crate::table::{Cell, Table};
+use crate::words::count;
+
+pub(super) fn run(given: Option<&Path>, which: &Config, screen: &Screen) -> Result<(), Failure> {
+    match which {
+        Config::Check { file } => check(needed(file.as_deref().or(given))?, screen),
+        Config::Init { file } => init(file),
+        Config::Print { file } => {
+            let loaded = load(needed(file.as_deref().or(given))?, privileged(false), screen)?;
+            screen::print(&config::print(&loaded.config))
+        }
+        Config::Schema => screen::print_json(&config::json_schema()),
+    }
+}
+
+/// Reads the configuration as a service would; every mistake at once is the failure.
+pub(super) fn load(file: &Path, privileged: bool, screen: &Screen) -> Result<Loaded, Failure> {
+    config::load(file, &Loading { privileged, checks: &Machine }).map_err(|report| {
+        Failure::usage(format!("this configuration cannot be used:\n{}", rendered(&report, screen)))
+    })
+}
+
+/// Whether the service would start programs as other users.
+pub(super) fn privileged(console: bool) -> bool {
+    !console && bilayer_platform::is_privileged() && bilayer_platform::has_session_tracking()
+}
+
+pub(super) fn rendered(report: &Report, screen: &Screen) -> String {
+    let mut style = screen.width.map_or(Style::PLAIN, Style::terminal);
+    style.color &= screen.color;
+    report.render(style).trim_end().to_owned()
+}
+
+fn check(file: &Path, screen: &Screen) -> Result<(), Failure> {
+    let loaded = load(file, privileged(false), screen)?;
+    let mut text = String::new();
+    if !loaded.warnings.is_empty() {
+        text.push_str(&rendered(&loaded.warnings, screen));
+        text.push_str("\n\n");
+    }
+    let config = &loaded.config;
+    text.push_str(&format!("ok: {} runs {}\n", config.service.name, count(config.agents.len(), "agent")));
+    let mut table = Table::new(&["AGENT", "RUNS IN", "PROGRAM"]);
+    for agent in &config.agents {
+        let program = agent.command.program.display().to_string();
+        table.row(vec![Cell::new(&agent.name), Cell::new(place(&agent.spec)), Cell::new(program)]);
+    }
+    if !table.is_empty() {
+        text.push_str(&table.render(screen));
+    }
+    screen::print(&text)
+}
+
+/// "the session at the console, of users alice and bob".
+fn place(spec: &Spec) -> String {
+    let mut text = match (spec.serve, spec.remote) {
+        (Serve::Console, _) => "the session at the console".to_owned(),
+        (Serve::Active, None) => "every active session".to_owned(),
+        (Serve::Active, Some(true)) => "every active remote session".to_owned(),
+        (Serve::Active, Some(false)) => "every active local session".to_owned(),
+        (Serve::All, None) => "every session".to_owned(),
+        (Serve::All, Some(true)) => "every remote session".to_owned(),
+        (Serve::All, Some(false)) => "every local session".to_owned(),
+    };
+    if !spec.users.is_empty() {
+        text.push_str(&format!(" of {}", spec.users.join(", ")));
+    }
+    if !spec.groups.is_empty() {
+        text.push_str(&format!(" of members of {}", spec.groups.join(", ")));
+    }
+    text
+}
+
+fn init(file: &Path) -> Result<(), Failure> {
+    // `create_new` never follows a link to, or overwrites, what somebody else put there.
+    let opened = OpenOptions::new().write(true).create_new(true).open(file);
+    let mut opened = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::failed(format!(
+            "{} exists already and was left alone; choose another name",
+            file.display()
+        )),
+        _ => Failure::io(format!("cannot write the configuration {}", file.display()), &error),
+    })?;
+    opened
+        .write_all(config::sample().as_bytes())
+        .map_err(|error| Failure::io(format!("cannot write the configuration {}", file.display()), &error))?;
+    let name = file.display();
+    screen::print(&format!(
+        "{name} is written. Next:\n  bilayer config check {name}   what would run, and where\n  \
+         bilayer run -c {name}          run it, until Ctrl-C\n"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_in_words() {
+        let mut spec = Spec::new("desk");
+        assert_eq!(place(&spec), "the session at the console");
+        spec.serve = Serve::Active;
+        spec.remote = Some(true);
+        spec.users = vec!["alice".to_owned(), "bob".to_owned()];
+        assert_eq!(place(&spec), "every active remote session of alice, bob");
+    }
+}

@@ -1,0 +1,53 @@
+//! The commands, one file each.
+
+mod agents;
+mod completions;
+mod config;
+mod logs;
+
+mod message;
+mod reload;
+mod schema;
+mod sessions;
+mod status;
+
+use std::path::Path;
+
+use crate::args::{Arguments, Command};
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// Does what the command line asks for.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let screen = Screen::of_stdout(arguments.color);
+    let config = arguments.config.as_deref();
+    match &arguments.command {
+        Command::Status(format) => on_loop(status::run(config, *format, &screen)),
+        Command::Sessions(format) => on_loop(sessions::run(config, *format, &screen)),
+        Command::Agents(which) => on_loop(agents::run(config, which, &screen)),
+        Command::Message(message) => on_loop(message::run(config, message, &screen)),
+        Command::Logs(logs) => on_loop(logs::run(config, logs)),
+        Command::Config(which) => config::run(config, which, &screen),
+        Command::Reload(format) => on_loop(reload::run(config, *format)),
+        Command::Schema => schema::run(),
+        Command::Completions { shell } => completions::run(*shell),
+    }
+}
+
+/// Runs `future` on a loop of one thread: a command needs no more, and layer 0 is one thread by design.
+fn on_loop(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
+    runtime.block_on(future)
+}
+
+/// The configuration that a command needs, or how to give one.
+fn needed(config: Option<&Path>) -> Result<&Path, Failure> {
+    config.ok_or_else(|| {
+        Failure::usage(
+            "no configuration was given; say which one with `-c FILE` or in BILAYER_CONFIG \
+             (`bilayer config init FILE` writes one to begin with)",
+        )
+    })
+}

@@ -1,0 +1,69 @@
+//! `bilayer sessions`
+
+use std::path::Path;
+
+use bilayer_ipc::agent::{SessionKind, SessionState};
+use bilayer_ipc::control::SessionStatus;
+
+use crate::args::Format;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::screen::{self, Screen, Tone};
+use crate::table::{Cell, Table};
+
+pub(super) async fn run(config: Option<&Path>, format: Format, screen: &Screen) -> Result<(), Failure> {
+    let status = Client::connect(config).await?.status().await?;
+    if format.json {
+        return screen::print_json(&status.sessions);
+    }
+    screen::print(&table(&status.sessions, screen))
+}
+
+/// The sessions, or a sentence where there are none.
+pub(super) fn table(sessions: &[SessionStatus], screen: &Screen) -> String {
+    if sessions.is_empty() {
+        return "Nobody is logged on.\n".to_owned();
+    }
+    let mut table = Table::new(&["SESSION", "USER", "KIND", "STATE", "TYPE", "FACTS"]);
+    for session in sessions {
+        table.row(vec![
+            Cell::new(&session.id),
+            Cell::new(&session.user.name),
+            Cell::new(kind(session.kind)),
+            state(session.state),
+            Cell::or_dash(session.session_type.as_ref()),
+            Cell::new(facts(session)),
+        ]);
+    }
+    table.render(screen)
+}
+
+fn facts(session: &SessionStatus) -> String {
+    let mut facts = Vec::new();
+    if session.locked {
+        facts.push("locked");
+    }
+    if session.remote {
+        facts.push("remote");
+    }
+    if !session.display {
+        facts.push("no display yet");
+    }
+    facts.join(", ")
+}
+
+fn kind(kind: SessionKind) -> &'static str {
+    match kind {
+        SessionKind::Console => "console",
+        SessionKind::Remote => "remote",
+        SessionKind::Other => "other",
+    }
+}
+
+fn state(state: SessionState) -> Cell {
+    match state {
+        SessionState::Active => Cell::toned("active", Tone::Good),
+        SessionState::Inactive => Cell::toned("inactive", Tone::Dim),
+        SessionState::Closing => Cell::toned("closing", Tone::Busy),
+    }
+}

@@ -1,0 +1,172 @@
+//! `bilayer status`
+
+use std::path::Path;
+
+use bilayer_ipc::control::{Power, ServiceMode, ServiceState, ServiceStatus, StatusReport};
+use jiff::Timestamp;
+
+use super::{agents, sessions};
+use crate::args::Format;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::screen::{self, Screen, Tone, visible};
+use crate::words::since;
+
+pub(super) async fn run(config: Option<&Path>, format: Format, screen: &Screen) -> Result<(), Failure> {
+    let report = Client::connect(config).await?.status().await?;
+    if format.json {
+        return screen::print_json(&report);
+    }
+    screen::print(&page(&report, Timestamp::now(), screen))
+}
+
+/// The service, its sessions and its agents on one page.
+fn page(report: &StatusReport, now: Timestamp, screen: &Screen) -> String {
+    format!(
+        "{}\n{}\n{}",
+        service(&report.service, now, screen),
+        sessions::table(&report.sessions, screen),
+        agents::table(&report.agents, now, screen)
+    )
+}
+
+fn service(service: &ServiceStatus, now: Timestamp, screen: &Screen) -> String {
+    let (state, tone) = match (service.state, service.power) {
+        (ServiceState::Stopping, _) => ("stopping", Tone::Busy),
+        (ServiceState::Running, Power::Suspending) => ("going to sleep", Tone::Busy),
+        (ServiceState::Running, Power::Awake) => ("running", Tone::Good),
+    };
+    let mode = match service.mode {
+        ServiceMode::System => "serves every session",
+        ServiceMode::Console => "serves the session it was started in",
+    };
+    let span = since(&service.since, now).map(|span| format!(" for {span}")).unwrap_or_default();
+    let mut text = format!(
+        "{}, {}{span}; {mode} (pid {}, version {})\n",
+        screen.paint(&visible(&service.name), Tone::Head),
+        screen.paint(state, tone),
+        service.pid,
+        visible(&service.version),
+    );
+    text.push_str(&format!("  configuration  {}\n", visible(&service.config)));
+    if let Some(log) = &service.log {
+        text.push_str(&format!("  log            {}\n", visible(log)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use bilayer_ipc::agent::{SessionKind, SessionState, User};
+    use bilayer_ipc::control::{AgentState, AgentStatus, LastExit, Reason, SessionStatus};
+
+    use super::*;
+
+    fn user(name: &str) -> User {
+        User { name: name.to_owned(), id: "1001".to_owned() }
+    }
+
+    fn session(id: &str, name: &str, state: SessionState) -> SessionStatus {
+        SessionStatus {
+            id: id.to_owned(),
+            user: user(name),
+            kind: SessionKind::Console,
+            state,
+            locked: false,
+            remote: false,
+            session_type: Some("wayland".to_owned()),
+            display: true,
+        }
+    }
+
+    fn agent(name: &str, session: &str, owner: &str, state: AgentState, reason: &str) -> AgentStatus {
+        AgentStatus {
+            agent: name.to_owned(),
+            session: session.to_owned(),
+            user: user(owner),
+            state,
+            reason: Reason { code: "x".to_owned(), text: reason.to_owned() },
+            pid: None,
+            generation: 1,
+            restarts: 0,
+            since: "2026-03-01T11:57:00Z".to_owned(),
+            next_retry: None,
+            last_exit: None,
+            connected: false,
+            ready: None,
+            status: None,
+            crash_loop: false,
+        }
+    }
+
+    /// Every kind of thing that a status can show.
+    fn report() -> StatusReport {
+        let last_exit = |text: &str| {
+            Some(LastExit {
+                code: None,
+                signal: Some("SIGKILL".to_owned()),
+                unknown: false,
+                text: text.to_owned(),
+                at: "2026-03-01T11:57:00Z".to_owned(),
+            })
+        };
+        let ready = AgentStatus {
+            pid: Some(4711),
+            restarts: 2,
+            generation: 3,
+            last_exit: last_exit("killed by SIGKILL"),
+            connected: true,
+            ready: Some(true),
+            status: Some("42 files\u{1b}[2J".to_owned()),
+            ..agent("desk", "2", "alice", AgentState::Running, "its session is served")
+        };
+        let connecting = AgentStatus {
+            pid: Some(4720),
+            connected: true,
+            ready: Some(false),
+            ..agent("sync", "2", "alice", AgentState::Running, "its session is served")
+        };
+        let looping = AgentStatus {
+            restarts: 11,
+            crash_loop: true,
+            next_retry: Some("2026-03-01T12:00:42Z".to_owned()),
+            last_exit: last_exit("exit code 1"),
+            ..agent("sync", "5", "bob", AgentState::Waiting, "it failed 11 times in 2 min")
+        };
+        let held = agent(
+            "desk",
+            "5",
+            "bob",
+            AgentState::Held,
+            "the program /opt/acme/bin/desk does not exist; install it or correct `command`",
+        );
+        let locked =
+            SessionStatus { locked: true, remote: true, ..session("5", "bob", SessionState::Inactive) };
+        StatusReport {
+            service: ServiceStatus {
+                name: "acme-desk".to_owned(),
+                display_name: "Acme Desk".to_owned(),
+                version: "0.1.0".to_owned(),
+                pid: 4000,
+                mode: ServiceMode::System,
+                state: ServiceState::Running,
+                since: "2026-03-01T09:55:00Z".to_owned(),
+                config: "/etc/acme-desk/acme-desk.toml".to_owned(),
+                log: Some("/var/log/acme-desk/acme-desk.log".to_owned()),
+                power: Power::Awake,
+            },
+            sessions: vec![session("2", "alice", SessionState::Active), locked],
+            agents: vec![ready, connecting, held, looping],
+        }
+    }
+
+    #[test]
+    fn the_page_at_80_columns_in_a_pipe_and_when_all_is_quiet() {
+        let now = "2026-03-01T12:00:00Z".parse().unwrap();
+        let terminal = page(&report(), now, &Screen { width: Some(80), color: false });
+        insta::assert_snapshot!("terminal", terminal);
+        insta::assert_snapshot!("pipe", page(&report(), now, &Screen { width: None, color: false }));
+        let quiet = StatusReport { sessions: Vec::new(), agents: Vec::new(), ..report() };
+        insta::assert_snapshot!("quiet", page(&quiet, now, &Screen { width: Some(80), color: false }));
+    }
+}
