@@ -11,7 +11,7 @@ use common::{ROLE, Raw, World, environment_of, session, until};
 use serde_json::{Value, json};
 
 /// Two agents that are connected and ready, and never say anything more.
-const TWO: &str = "[wire]\nhandshake_ms = 1000\nconnections_per_session = 4\nqueue_bytes = 65536\n\
+const TWO: &str = "[wire]\nhandshake = \"1s\"\nconnections_per_session = 4\nframe = \"64KiB\"\nqueue = \"64KiB\"\n\
     [agent.desk]\n{role:quiet}\n[agent.other]\n{role:quiet}\n";
 
 /// Not a test of its own: the part of an agent, where this program is started as one.
@@ -228,7 +228,7 @@ async fn one_session_has_so_many_connections_and_no_more() {
 async fn an_agent_that_floods_requests_loses_its_connection_and_nothing_else() {
     let world = World::start(
         "flood",
-        "[wire]\nqueue_bytes = 65536\n[agent.desk]\n{role:flood}\n[agent.other]\n{role:quiet}\n",
+        "[wire]\nframe = \"64KiB\"\nqueue = \"64KiB\"\n[agent.desk]\n{role:flood}\n[agent.other]\n{role:quiet}\n",
     )
     .await;
     world.director.sessions(vec![session("2", "alice")]);
@@ -244,7 +244,7 @@ async fn an_agent_that_floods_requests_loses_its_connection_and_nothing_else() {
 async fn an_agent_that_never_reads_is_cut_off() {
     let world = World::start(
         "deaf",
-        "[wire]\nqueue_bytes = 65536\n[agent.desk]\n{role:deaf}\n[agent.other]\n{role:quiet}\n",
+        "[wire]\nframe = \"64KiB\"\nqueue = \"64KiB\"\n[agent.desk]\n{role:deaf}\n[agent.other]\n{role:quiet}\n",
     )
     .await;
     let mut alice = session("2", "alice");
