@@ -1,2 +1,95 @@
-//! Theory of operation follows with the code.
-fn main() {}
+//! Whole-system tests on real operating systems.
+//!
+//! Every scenario boots a machine of its own ([`bed`]), lets real users log in, runs `bilayer run` as root inside it
+//! ([`layer0`]) and looks at the result from outside ([`process`]): what the kernel and logind say, not what Bilayer says of
+//! itself. `cargo xtask e2e-linux` builds what is needed and runs them all.
+
+#![forbid(unsafe_code)]
+
+mod bed;
+mod layer0;
+mod process;
+mod scenarios;
+mod wait;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+use crate::bed::{Bed, Seat};
+use crate::scenarios::{SCENARIOS, Scenario};
+
+/// Whole-system tests on real systemd and logind.
+#[derive(Parser)]
+struct Args {
+    /// Only scenarios whose name contains one of these.
+    only: Vec<String>,
+    /// Name the scenarios and run none.
+    #[arg(long)]
+    list: bool,
+    /// Whether sessions get virtual terminals. They belong to the whole machine.
+    #[arg(long, value_enum, default_value_t = Terminals::IfFree)]
+    terminals: Terminals,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Terminals {
+    /// Where no person and no other test uses them.
+    IfFree,
+    /// Never.
+    No,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let is_asked = |scenario: &&Scenario| {
+        args.only.is_empty() || args.only.iter().any(|part| scenario.name.contains(part.as_str()))
+    };
+    let scenarios: Vec<_> = SCENARIOS.iter().filter(is_asked).collect();
+    if args.list {
+        scenarios.iter().for_each(|scenario| println!("{}", scenario.name));
+        return ExitCode::SUCCESS;
+    }
+    let seat = match args.terminals {
+        Terminals::IfFree => Seat::free(),
+        Terminals::No => Ok(Seat::Plain),
+    };
+    let seat = match seat {
+        Ok(seat) => seat,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!(
+        "sessions have {}",
+        if matches!(seat, Seat::Plain) { "a seat without terminals" } else { "virtual terminals" }
+    );
+    let failed = scenarios.iter().filter(|scenario| !passes(scenario, &seat)).count();
+    println!("{} passed, {failed} failed", scenarios.len() - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs one scenario and prints its verdict with what was seen.
+fn passes(scenario: &Scenario, seat: &Seat) -> bool {
+    let start = Instant::now();
+    let verdict = run(scenario, seat);
+    let seconds = start.elapsed().as_secs_f32();
+    match &verdict {
+        Ok(seen) => println!("ok      {} ({seconds:.1} s): {seen}", scenario.name),
+        Err(error) => println!("FAILED  {} ({seconds:.1} s): {error:#}", scenario.name),
+    }
+    verdict.is_ok()
+}
+
+fn run(scenario: &Scenario, seat: &Seat) -> Result<String> {
+    let bed = Bed::boot(scenario.setting, seat.share()?).context("the container did not boot")?;
+    let seen = (scenario.run)(&bed);
+    if seen.is_err() {
+        let said = std::fs::read_to_string(layer0::log_file(&bed)).unwrap_or_default();
+        println!("--- bilayer said\n{said}--- the journal says\n{}---", bed.journal());
+    }
+    seen
+}

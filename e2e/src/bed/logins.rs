@@ -1,0 +1,162 @@
+//! Users who log in, switch, lock and leave: through PAM and logind, as a display manager would do it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{Bed, run};
+use crate::wait::until;
+
+const MANAGER: &str = "/org/freedesktop/login1";
+const SOON: Duration = Duration::from_secs(10);
+
+/// What a user logs in to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Desktop {
+    /// A Wayland desktop on the seat.
+    Wayland,
+    /// An X11 desktop on the seat.
+    X11,
+    /// A text login without a seat, as sshd makes them.
+    Remote,
+}
+
+/// A session that logind knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Login {
+    /// logind's id.
+    pub(crate) id: String,
+    /// Who logged in.
+    pub(crate) user: &'static str,
+    /// The session's object on the bus.
+    object: String,
+}
+
+impl Bed {
+    /// Logs a user in. On a seat with virtual terminals every desktop gets one of its own, from 7 up.
+    pub(crate) fn login(&self, user: &'static str, desktop: Desktop) -> Result<Login> {
+        let before = self.sessions()?;
+        let terminal = 7 + before.len();
+        let mut command = self.inside(["systemd-run", "--quiet", "--collect", "--property=PAMName=login"]);
+        command
+            .arg(format!("--unit=login-{user}-{terminal}"))
+            .arg(format!("--property=User={user}"))
+            .args(["--property=WorkingDirectory=~", "--setenv=XDG_SESSION_CLASS=user"]);
+        let kind = match desktop {
+            Desktop::Wayland => "wayland",
+            Desktop::X11 => "x11",
+            Desktop::Remote => "tty",
+        };
+        command.arg(format!("--setenv=XDG_SESSION_TYPE={kind}"));
+        if desktop != Desktop::Remote {
+            command.args(["--setenv=XDG_SEAT=seat0", "--setenv=XDG_SESSION_DESKTOP=bed"]);
+        }
+        if desktop != Desktop::Remote && self.seat.has_terminals() {
+            command
+                .arg(format!("--property=TTYPath=/dev/tty{terminal}"))
+                .args(
+                    ["StandardInput=tty-force", "TTYReset=yes", "TTYVHangup=yes", "UtmpMode=user"]
+                        .map(|p| format!("--property={p}")),
+                )
+                .arg(format!("--property=UtmpIdentifier=tty{terminal}"))
+                .args(["--property=StandardOutput=journal", "--property=StandardError=journal"])
+                .arg(format!("--setenv=XDG_VTNR={terminal}"));
+        }
+        run(command.args(["/bin/sleep", "infinity"]))?;
+        let login = until(&format!("a new session of {user}"), SOON, || {
+            let is_new = |id: &String| !before.iter().any(|old| old.0 == *id);
+            let new = self.sessions()?.into_iter().find(|(id, name, _)| name == user && is_new(id));
+            Ok(new.map(|(id, _, object)| Login { id, user, object }))
+        })?;
+        // It is listed before its scope exists.
+        until(&format!("the session of {user} is open"), SOON, || {
+            let state = self.session_property(&login, "State")?;
+            Ok((state == "active" || state == "online").then_some(()))
+        })?;
+        Ok(login)
+    }
+
+    /// Brings a session to the front of its seat.
+    pub(crate) fn switch_to(&self, login: &Login) -> Result<()> {
+        self.call(MANAGER, "Manager", "ActivateSession", &["s", &login.id])?;
+        self.wait_for(login, "Active", &Value::Bool(true))
+    }
+
+    /// Locks the screen: the request, and then the fact that a screen locker would set.
+    pub(crate) fn lock(&self, login: &Login) -> Result<()> {
+        self.call(&login.object, "Session", "Lock", &[])?;
+        self.call(&login.object, "Session", "SetLockedHint", &["b", "true"])?;
+        self.wait_for(login, "LockedHint", &Value::Bool(true))
+    }
+
+    /// Unlocks the screen.
+    pub(crate) fn unlock(&self, login: &Login) -> Result<()> {
+        self.call(&login.object, "Session", "Unlock", &[])?;
+        self.call(&login.object, "Session", "SetLockedHint", &["b", "false"])?;
+        self.wait_for(login, "LockedHint", &Value::Bool(false))
+    }
+
+    /// Ends a session as its desktop would: the process that opened it goes.
+    pub(crate) fn log_off(&self, login: &Login) -> Result<()> {
+        let leader = self.session_property(login, "Leader")?;
+        self.run(["kill", "-TERM", &leader.to_string()])?;
+        Ok(())
+    }
+
+    /// Ends a session by order of logind.
+    pub(crate) fn terminate(&self, login: &Login) -> Result<()> {
+        self.call(MANAGER, "Manager", "TerminateSession", &["s", &login.id])?;
+        Ok(())
+    }
+
+    /// Returns once logind has forgotten a session.
+    pub(crate) fn wait_until_gone(&self, login: &Login) -> Result<()> {
+        until(&format!("the session of {} is gone", login.user), SOON, || {
+            Ok((!self.sessions()?.iter().any(|(id, ..)| *id == login.id)).then_some(()))
+        })
+    }
+
+    /// A property of a session, as logind tells it.
+    pub(crate) fn session_property(&self, login: &Login, property: &str) -> Result<Value> {
+        let mut command =
+            self.inside(["busctl", "--json=short", "get-property", "org.freedesktop.login1", &login.object]);
+        let answer = run(command.args(["org.freedesktop.login1.Session", property]))?;
+        let answer: Value =
+            serde_json::from_str(&answer).with_context(|| format!("{property} is {answer}"))?;
+        Ok(answer["data"].clone())
+    }
+
+    /// Gives a user's desktop a display, the way desktops do: in the environment of the user's service manager.
+    pub(crate) fn publish_display(&self, user: &str, uid: u32, display: &str) -> Result<()> {
+        let runtime = format!("XDG_RUNTIME_DIR=/run/user/{uid}");
+        let bus = format!("DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{uid}/bus");
+        let mut command = self.inside([
+            "setpriv",
+            "--reuid",
+            user,
+            "--regid",
+            user,
+            "--init-groups",
+            "env",
+            &runtime,
+            &bus,
+        ]);
+        run(command.args(["systemctl", "--user", "set-environment", display]))?;
+        Ok(())
+    }
+
+    fn wait_for(&self, login: &Login, property: &str, value: &Value) -> Result<()> {
+        until(&format!("{property} of the session of {} is {value}", login.user), SOON, || {
+            Ok((self.session_property(login, property)? == *value).then_some(()))
+        })
+    }
+
+    /// Id, user and object of every session.
+    fn sessions(&self) -> Result<Vec<(String, String, String)>> {
+        let answer = self.call(MANAGER, "Manager", "ListSessions", &[])?;
+        let text = |row: &Value, column: usize| row[column].as_str().map(str::to_owned);
+        let session = |row: &Value| Some((text(row, 0)?, text(row, 2)?, text(row, 4)?));
+        Ok(answer[0].as_array().into_iter().flatten().filter_map(session).collect())
+    }
+}

@@ -1,0 +1,37 @@
+//! Sleep and shutdown, announced by the real logind and not carried out.
+
+use anyhow::{Result, ensure};
+
+use super::{Bed, run};
+
+const MANAGER: &str = "/org/freedesktop/login1";
+
+impl Bed {
+    /// A whole sleep cycle: announced, entered for a moment by a unit that only waits, and left again.
+    pub(crate) fn sleep_cycle(&self) -> Result<()> {
+        let drop_in = "/run/systemd/system/systemd-suspend.service.d/bed.conf";
+        self.write(drop_in, "[Service]\nExecStart=\nExecStart=/bin/sleep 0.2\n")?;
+        self.run(["systemctl", "daemon-reload"])?;
+        self.call(MANAGER, "Manager", "Suspend", &["b", "false"])?;
+        Ok(())
+    }
+
+    /// A shutdown that is announced and then refused, so that logind calls it off.
+    pub(crate) fn aborted_shutdown(&self) -> Result<()> {
+        let folder = "/run/systemd/system/reboot.target.d";
+        self.write(&format!("{folder}/bed.conf"), "[Unit]\nRefuseManualStart=yes\n")?;
+        self.run(["systemctl", "daemon-reload"])?;
+        let mut reboot = self.inside([
+            "busctl",
+            "call",
+            "org.freedesktop.login1",
+            MANAGER,
+            "org.freedesktop.login1.Manager",
+        ]);
+        let refused = run(reboot.args(["Reboot", "b", "false"])).is_err();
+        std::fs::remove_dir_all(self.path(folder))?;
+        self.run(["systemctl", "daemon-reload"])?;
+        ensure!(refused, "the reboot was to be refused after its announcement");
+        Ok(())
+    }
+}

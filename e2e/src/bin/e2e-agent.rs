@@ -1,0 +1,58 @@
+//! An agent that does one thing wrong, or writes down what happens to it.
+//!
+//! `witness FILE` appends `start PID` and, 200 ms after it was asked to end, `end PID` · `deaf` ignores being asked ·
+//! `parent` starts a child in a session of its own and leaves · `gone` leaves at once with code 3.
+
+#![forbid(unsafe_code)]
+
+use std::fs::OpenOptions;
+use std::future::pending;
+use std::io::Write;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::io::Result<ExitCode> {
+    let args: Vec<_> = std::env::args().collect();
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    match args[1..] {
+        ["witness", file] => witness(file).await?,
+        ["deaf"] => deaf().await?,
+        ["parent"] => leave_a_child()?,
+        ["gone"] => return Ok(ExitCode::from(3)),
+        _ => return Ok(ExitCode::from(2)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn witness(file: &str) -> std::io::Result<()> {
+    let mut end = signal(SignalKind::terminate())?;
+    note(file, "start")?;
+    end.recv().await;
+    // Long enough that a successor which does not wait would be seen to start in between.
+    let _ = tokio::time::timeout(Duration::from_millis(200), pending::<()>()).await;
+    note(file, "end")
+}
+
+fn note(file: &str, what: &str) -> std::io::Result<()> {
+    let line = format!("{what} {}\n", std::process::id());
+    // One write to a file opened for appending: lines of two processes do not mix (open(2), O_APPEND).
+    OpenOptions::new().append(true).open(file)?.write_all(line.as_bytes())
+}
+
+async fn deaf() -> std::io::Result<()> {
+    let mut end = signal(SignalKind::terminate())?;
+    println!("deaf to SIGTERM");
+    loop {
+        end.recv().await;
+        println!("not listening");
+    }
+}
+
+fn leave_a_child() -> std::io::Result<()> {
+    Command::new("setsid").args(["--fork", "sleep", "4242"]).status()?;
+    println!("left a child behind");
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! What the kernel says about a process inside the container, read from outside.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::bed::Bed;
+
+/// A process, by its pid inside the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// Inside the container.
+    pub(crate) pid: u32,
+    folder: PathBuf,
+}
+
+impl Bed {
+    /// Every process whose program is `program`, by its file name.
+    pub(crate) fn processes(&self, program: &str) -> Result<Vec<Process>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(self.path("/proc"))?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let process = Process { pid, folder: entry.path() };
+            if process.program().is_some_and(|name| name == program) && !process.is_dead() {
+                found.push(process);
+            }
+        }
+        found.sort_by_key(|process| process.pid);
+        Ok(found)
+    }
+
+    /// A process by its pid.
+    pub(crate) fn process(&self, pid: u32) -> Process {
+        Process { pid, folder: self.path(&format!("/proc/{pid}")) }
+    }
+}
+
+impl Process {
+    /// Whether it is gone or a zombie.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.status("State").is_none_or(|state| state.starts_with(['Z', 'X']))
+    }
+
+    /// Real, effective, saved and file-system user id.
+    pub(crate) fn uids(&self) -> Result<Vec<u32>> {
+        self.numbers("Uid")
+    }
+
+    /// Real, effective, saved and file-system group id.
+    pub(crate) fn gids(&self) -> Result<Vec<u32>> {
+        self.numbers("Gid")
+    }
+
+    /// Supplementary groups.
+    pub(crate) fn groups(&self) -> Result<Vec<u32>> {
+        self.numbers("Groups")
+    }
+
+    /// A line of `/proc/PID/status` (proc(5)).
+    pub(crate) fn status(&self, key: &str) -> Option<String> {
+        let text = fs::read_to_string(self.folder.join("status")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        line.map(|value| value.trim().to_owned())
+    }
+
+    /// The path of its cgroup of version 2 inside the container.
+    pub(crate) fn cgroup(&self) -> Result<String> {
+        let text = fs::read_to_string(self.folder.join("cgroup"))?;
+        let path =
+            text.lines().find_map(|line| line.strip_prefix("0::")).context("no cgroup of version 2")?;
+        // Read from outside, the path begins at the host's cgroup of the container.
+        Ok(path.find("/user.slice").map_or(path, |at| &path[at..]).to_owned())
+    }
+
+    /// Its environment at birth.
+    pub(crate) fn environment(&self) -> Result<BTreeMap<String, String>> {
+        let bytes = fs::read(self.folder.join("environ"))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let entry =
+            |entry: &str| entry.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Ok(text.split('\0').filter_map(entry).collect())
+    }
+
+    /// Its open file descriptors: number and what it leads to.
+    pub(crate) fn descriptors(&self) -> Result<BTreeMap<u32, String>> {
+        let mut open = BTreeMap::new();
+        for entry in fs::read_dir(self.folder.join("fd"))?.flatten() {
+            let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            open.insert(number, fs::read_link(entry.path())?.to_string_lossy().into_owned());
+        }
+        Ok(open)
+    }
+
+    fn program(&self) -> Option<String> {
+        let bytes = fs::read(self.folder.join("cmdline")).ok()?;
+        let first = bytes.split(|&byte| byte == 0).next()?;
+        let path = String::from_utf8_lossy(first).into_owned();
+        Some(path.rsplit('/').next()?.to_owned())
+    }
+
+    fn numbers(&self, key: &str) -> Result<Vec<u32>> {
+        let line = self.status(key).with_context(|| format!("process {} has no {key}", self.pid))?;
+        line.split_whitespace().map(|number| Ok(number.parse()?)).collect()
+    }
+}

@@ -1,0 +1,51 @@
+//! What must hold, each on a machine of its own.
+
+mod bed_itself;
+mod identity;
+mod leaving;
+mod moving;
+mod power;
+mod trouble;
+
+use anyhow::Result;
+
+use crate::bed::{Bed, Setting};
+
+/// Something that must hold.
+pub(crate) struct Scenario {
+    /// What, in words.
+    pub(crate) name: &'static str,
+    /// How the machine is set up.
+    pub(crate) setting: Setting,
+    /// Plays it and says what was seen.
+    pub(crate) run: fn(&Bed) -> Result<String>,
+}
+
+/// Debian's default, and that of most distributions.
+const USUAL: Setting = Setting { kill_user_processes: false };
+const KILLING: Setting = Setting { kill_user_processes: true };
+
+const fn scenario(name: &'static str, setting: Setting, run: fn(&Bed) -> Result<String>) -> Scenario {
+    Scenario { name, setting, run }
+}
+
+/// All of them.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    scenario("the bed is a real one", USUAL, bed_itself::is_real),
+    scenario("the bed kills what users leave where logind is told to", KILLING, bed_itself::kills_leftovers),
+    scenario("agents run as their users, in their sessions", USUAL, identity::of_two_users),
+    scenario("text logins and remote shells are not served", USUAL, identity::text_logins),
+    scenario("an agent that needs a display waits for it", USUAL, identity::display),
+    scenario("a switch stops the old agent before it starts the new one", USUAL, moving::switch),
+    scenario("a lock stops the agent that asked for it and tells the other", USUAL, moving::lock),
+    scenario("a logoff ends the agent, and logind the session", USUAL, leaving::log_off),
+    scenario("a logoff where logind kills the processes", KILLING, leaving::log_off),
+    scenario("a session ended by order", USUAL, leaving::terminated),
+    scenario("a second logon of the same user is served anew", USUAL, leaving::back_again),
+    scenario("a killed agent is back, and the status says why", USUAL, trouble::crash),
+    scenario("an agent that ignores the stop is killed at its grace", USUAL, trouble::deaf),
+    scenario("what an agent leaves behind is killed", USUAL, trouble::child_left_behind),
+    scenario("a sleep cycle stops nothing", USUAL, power::sleep),
+    scenario("a shutdown that is called off brings the agents back", USUAL, power::aborted_shutdown),
+    scenario("the service stops and leaves nothing behind", USUAL, power::service_stop),
+];
