@@ -1,5 +1,8 @@
 //! A home of its own for each test, so that tests find their own services and nobody else's.
 
+#![allow(clippy::unwrap_used, reason = "a test whose world cannot be set up fails")]
+#![allow(dead_code, reason = "not every test uses all of it")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
