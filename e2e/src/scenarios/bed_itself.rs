@@ -31,6 +31,7 @@ pub(super) fn is_real(bed: &Bed) -> Result<String> {
 pub(super) fn kills_leftovers(bed: &Bed) -> Result<String> {
     let alice = bed.login("alice", Desktop::Wayland)?;
     let scope = format!("/sys/fs/cgroup/user.slice/user-1001.slice/session-{}.scope/cgroup.procs", alice.id);
+    // systemd reads two dollars as one.
     bed.run([
         "systemd-run",
         "--quiet",
@@ -38,7 +39,7 @@ pub(super) fn kills_leftovers(bed: &Bed) -> Result<String> {
         "--property=KillMode=process",
         "sh",
         "-c",
-        &format!("echo $$ >{scope}; exec sleep 77777"),
+        &format!("echo $$$$ >{scope}; exec sleep 77777"),
     ])?;
     let left = crate::wait::until("the leftover lives in the scope", crate::layer0::SOON, || {
         let found = bed
