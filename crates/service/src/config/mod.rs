@@ -23,6 +23,7 @@ mod sample;
 mod schema;
 mod sections;
 mod source;
+mod syntax;
 mod value;
 
 use std::path::{Path, PathBuf};

@@ -46,6 +46,28 @@ impl Findings {
         self.list.last_mut().expect("one was pushed just now")
     }
 
+    /// How many findings there are now, for [`Findings::forget_echoes`].
+    pub(super) fn mark(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Drops the findings since `mark` that lie in a part of the text that was misread.
+    pub(super) fn forget_echoes(&mut self, mark: usize, doubtful: &[Range<usize>]) {
+        let mut index = 0;
+        self.list.retain(|finding| {
+            index += 1;
+            let at = finding.span.as_ref().map(|span| span.start);
+            let is_echo = index > mark && at.is_some_and(|at| doubtful.iter().any(|part| part.contains(&at)));
+            if is_echo {
+                match finding.severity {
+                    Severity::Error => self.errors -= 1,
+                    Severity::Warning => self.warnings -= 1,
+                }
+            }
+            !is_echo
+        });
+    }
+
     pub(super) fn into_vec(mut self) -> Vec<Finding> {
         self.list.truncate(FINDINGS_MAX);
         self.list
@@ -95,11 +117,15 @@ impl<'a> Table<'a> {
     ) -> Option<T> {
         let Some(node) = self.node(key) else {
             if !findings.incomplete {
-                let message = match &*self.path {
-                    "" => format!("`{key}` is missing"),
-                    path => format!("`{key}` is missing in [{path}]"),
+                let path = &self.path;
+                match self.span.clone() {
+                    Some(span) => findings
+                        .error(Some(span), format!("`{key}` is missing in [{path}]"))
+                        .hint(format!("add {example}")),
+                    None => findings
+                        .error(None, format!("[{path}] is missing"))
+                        .hint(format!("add it, with {example}")),
                 };
-                findings.error(self.span.clone(), message).hint(format!("add {example}"));
             }
             return None;
         };
@@ -126,11 +152,6 @@ impl<'a> Table<'a> {
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_none_or(|entries| entries.is_empty())
-    }
-
-    /// Whether the document has this table.
-    pub(super) fn is_present(&self) -> bool {
-        self.entries.is_some()
     }
 
     /// The table is read: what nobody asked for is unknown.

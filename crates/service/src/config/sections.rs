@@ -10,6 +10,7 @@ use super::agent::agents;
 use super::program::absolute_folder;
 use super::read::{Findings, Table};
 use super::source::Source;
+use super::syntax;
 use super::value::{duration, integer, name, one_of, show_size, size, text};
 use super::{Config, Loading, Log, Service};
 
@@ -24,44 +25,27 @@ const GIB: u64 = 1 << 30;
 pub(super) fn file(source: &Source, how: &Loading<'_>, findings: &mut Findings) -> Option<Config> {
     let (document, errors) = DeTable::parse_recoverable(&source.text);
     findings.incomplete = !errors.is_empty();
-    for error in errors {
-        syntax(&error, findings);
-    }
+    let doubtful = syntax::report(&source.text, &errors, findings);
+    let own = findings.mark();
     let mut document = Table::document(document.get_ref());
-    let service = service(document.table("service", findings), !document.is_empty(), findings);
+    if document.is_empty() && !findings.incomplete {
+        findings
+            .error(None, format!("the configuration file `{}` is empty", source.path.display()))
+            .hint("`bilayer config init` writes one to start from");
+        return None;
+    }
+    let service = service(document.table("service", findings), findings);
     let agents = agents(document.table("agent", findings), source, how, findings);
     let log = log(document.table("log", findings), source, how, findings);
     let wire = wire(document.table("wire", findings), findings);
     document.finish(findings);
+    findings.forget_echoes(own, &doubtful);
     Some(Config { service: service?, agents, log, wire, source: source.path.clone() })
 }
 
-fn syntax(error: &toml::de::Error, findings: &mut Findings) {
-    let (message, expected) = match error.message().split_once(", expected ") {
-        Some((message, expected)) => (message, Some(expected)),
-        None => (error.message(), None),
-    };
-    let finding = findings.error(error.span(), message);
-    match expected {
-        _ if message == "duplicate key" => {
-            finding.hint("this name is given above already; keep one of the two")
-        }
-        Some(expected) => finding.hint(format!("expected {expected}")),
-        None => finding,
-    };
-}
-
-fn service(mut table: Table<'_>, required: bool, findings: &mut Findings) -> Option<Service> {
-    let name = if table.is_present() || required {
-        table.require(
-            "name",
-            "`name = \"acme-desk\"`: it names the service, its directories and endpoints",
-            findings,
-            name,
-        )
-    } else {
-        None
-    };
+fn service(mut table: Table<'_>, findings: &mut Findings) -> Option<Service> {
+    let example = "`name = \"acme-desk\"`: it names the service, its directories and endpoints";
+    let name = table.require("name", example, findings, name);
     let display_name = table.read("display_name", findings, text);
     table.finish(findings);
     let name = name?;

@@ -113,12 +113,5 @@ fn decode(path: &Path, bytes: Vec<u8>) -> Result<Source, Report> {
             return Err(Report::refused(path, message, "save it as UTF-8"));
         }
     };
-    if text.trim_start_matches('\u{feff}').trim().is_empty() {
-        return Err(Report::refused(
-            path,
-            format!("the configuration file `{shown}` is empty"),
-            "`bilayer config init` writes one to start from",
-        ));
-    }
     Ok(Source::new(path, &text))
 }

@@ -113,7 +113,7 @@ pub(super) fn size<'a>(range: RangeInclusive<u64>) -> impl FnOnce(Node<'a>, &mut
             DeValue::Integer(number) => {
                 let number = shown(&number.to_string());
                 node.wrong("needs a unit: a bare number is no size", findings)
-                    .hint(format!("write \"{number}B\" for bytes or \"{number}MiB\" for mebibytes"));
+                    .hint(format!("write \"{number}B\" for bytes; other units are KiB, MiB and GiB"));
                 return None;
             }
             _ => return node.wrong_type("a size such as \"10MiB\"", findings),

@@ -1,0 +1,67 @@
+//! A machine that exists only in a test: `/opt/acme/desk` is a program, `/opt/acme/notes.txt` is not executable,
+//! `/opt/acme/shared` can be written by anybody, `/opt/acme` is a folder, and `PATH` is `/opt/acme`.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bilayer::config::{Checks, Loaded, Loading, Refusal, Report, load_text};
+
+/// The machine.
+pub struct Fake;
+
+impl Checks for Fake {
+    fn is_file(&self, path: &Path) -> io::Result<bool> {
+        match path.to_str() {
+            Some("/opt/acme/desk" | "/opt/acme/notes.txt" | "/opt/acme/shared" | "/etc/acme/helper") => {
+                Ok(true)
+            }
+            Some("/opt/acme") => Ok(false),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn search_path(&self) -> Option<OsString> {
+        Some("relative:/opt/acme".into())
+    }
+
+    fn writable_by_others(&self, path: &Path) -> io::Result<Option<String>> {
+        let shared = path == Path::new("/opt/acme/shared") || path.ends_with("writable.toml");
+        Ok(shared.then(|| format!("`{}` is writable by everybody", path.display())))
+    }
+
+    fn executable(&self, program: &Path) -> Result<(), Refusal> {
+        match program.ends_with("notes.txt") {
+            true => Err(Refusal("no execute permission".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn knows_user(&self, user: &str) -> Option<bool> {
+        Some(user == "alice")
+    }
+
+    fn knows_group(&self, group: &str) -> Option<bool> {
+        Some(group == "staff")
+    }
+}
+
+/// The file that every text is said to come from.
+pub fn path() -> PathBuf {
+    PathBuf::from("/etc/acme/desk.toml")
+}
+
+/// In the foreground.
+pub const CONSOLE: Loading<'static> = Loading { privileged: false, checks: &Fake };
+/// As a privileged service.
+pub const PRIVILEGED: Loading<'static> = Loading { privileged: true, checks: &Fake };
+
+/// Loads a text on the fake machine.
+pub fn load(text: &str, how: &Loading<'_>) -> Result<Loaded, Report> {
+    load_text(&path(), text, how)
+}
+
+/// A file whose only agent has these further lines.
+pub fn agent(lines: &str) -> String {
+    format!("[service]\nname = \"acme\"\n\n[agent.desk]\ncommand = [\"/opt/acme/desk\"]\n{lines}\n")
+}
