@@ -50,9 +50,7 @@ impl Cgroup {
 
     /// The processes in it and below it; those that have ended but were not waited for are not among them.
     pub(crate) fn pids(&self) -> io::Result<Vec<i32>> {
-        let mut found = Vec::new();
-        collect(&self.path, &mut found)?;
-        Ok(found)
+        pids_of(&self.path)
     }
 
     /// Kills whatever lives in it: `cgroup.kill`, Linux 5.14; before that, one by one until none is left.
@@ -119,6 +117,13 @@ impl AsFd for Cgroup {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
+}
+
+/// The processes in a group and below it.
+pub(crate) fn pids_of(folder: &Path) -> io::Result<Vec<i32>> {
+    let mut found = Vec::new();
+    collect(folder, &mut found)?;
+    Ok(found)
 }
 
 /// Whether the machine has the unified hierarchy, and it alone.

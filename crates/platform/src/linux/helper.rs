@@ -1,8 +1,141 @@
-//! What has to be done as another user, in a child that is this program again.
+//! What has to be done as another user: this program again, as a child with that user's uid.
+//!
+//! A user's bus refuses root, and root should not read what a user can make up, so both happen there: the service sees only
+//! what comes out of a pipe, with a limit and a deadline.
 
+use std::collections::HashMap;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use zbus::connection::Builder;
+use zbus::{Connection, Variant};
+
+use super::environment::{self, ENVIRONMENT_LENGTH_MAX, Variables};
+use super::launch;
+use crate::{Cause, Command, Exit, Station};
+
+/// The first argument of a helper. A program that does not know it must not take it for one of its own.
+const MARK: &str = "--bilayer-in-session-helper";
+/// How long a helper may take from its birth to its end.
+const DONE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs the helper if this process was started as one. Call it first in `main`.
 pub fn helper_main() -> Option<ExitCode> {
-    None
+    let mut args = std::env::args().skip(1);
+    if args.next()? != MARK {
+        return None;
+    }
+    let args: Vec<String> = args.collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Cause::from).and_then(
+            |runtime| {
+                runtime.block_on(async {
+                    let done = async {
+                        match words[..] {
+                            ["environment"] => print_environment().await,
+                            ["notify", title, text] => notify(title, text).await,
+                            _ => Err("unknown errand".into()),
+                        }
+                    };
+                    tokio::time::timeout(DONE_WITHIN, done).await?
+                })
+            },
+        );
+    match outcome {
+        Ok(()) => Some(ExitCode::SUCCESS),
+        Err(error) => {
+            // Read by the service and put into its own message.
+            let _ = write!(io::stdout(), "{error}");
+            Some(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The environment of a user's service manager.
+pub(super) async fn manager_environment(station: &Station) -> Result<Variables, Cause> {
+    errand(station, &["environment"]).await.map(|bytes| environment::parse(&bytes))
+}
+
+/// Shows a notification to a user.
+pub(super) async fn show_notification(station: &Station, title: &str, text: &str) -> Result<(), Cause> {
+    errand(station, &["notify", title, text]).await.map(drop)
+}
+
+/// Runs a helper at a station and hands out what it wrote.
+async fn errand(station: &Station, words: &[&str]) -> Result<Vec<u8>, Cause> {
+    let command = Command {
+        // The very file that runs now, also if it was replaced meanwhile.
+        program: PathBuf::from("/proc/self/exe"),
+        args: [MARK].iter().chain(words).map(|word| (*word).to_owned()).collect(),
+        cwd: Some(PathBuf::from("/")),
+        env: Vec::new(),
+        name: String::new(),
+        trust_writable_program: true,
+        leave_survivors: false,
+    };
+    let (process, output) = launch::run(station, &command)?;
+    let mut bytes = Vec::new();
+    let work = async {
+        output.take(ENVIRONMENT_LENGTH_MAX as u64 + 1).read_to_end(&mut bytes).await?;
+        if bytes.len() > ENVIRONMENT_LENGTH_MAX {
+            return Err(io::Error::other("a helper wrote more than 256 KiB"));
+        }
+        Ok(process.exited().await)
+    };
+    let ended = tokio::time::timeout(DONE_WITHIN, work).await;
+    if !matches!(ended, Ok(Ok(_))) {
+        process.kill_all()?;
+        process.exited().await;
+    }
+    match ended {
+        Ok(Ok(Exit::Code(0))) => Ok(bytes),
+        Ok(Ok(Exit::Code(1))) => Err(String::from_utf8_lossy(&bytes).into_owned().into()),
+        Ok(Ok(exit)) => Err(format!("the helper ended early: {exit}").into()),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err("no answer within 2 s".into()),
+    }
+}
+
+async fn user_bus() -> Result<Connection, Cause> {
+    let runtime = std::env::var("XDG_RUNTIME_DIR")?;
+    let address = match std::env::var("DBUS_SESSION_BUS_ADDRESS") {
+        Ok(address) if !address.is_empty() => address,
+        _ => format!("unix:path={runtime}/bus"),
+    };
+    Ok(Builder::address(address.as_str()).build().await?)
+}
+
+/// org.freedesktop.systemd1(5): the manager's `Environment`, with a NUL after each entry.
+async fn print_environment() -> Result<(), Cause> {
+    let bus = user_bus().await?;
+    let name = "org.freedesktop.systemd1";
+    let arguments = ("org.freedesktop.systemd1.Manager", "Environment");
+    let path = "/org/freedesktop/systemd1";
+    let reply =
+        bus.call_method(Some(name), path, Some("org.freedesktop.DBus.Properties"), "Get", &arguments).await?;
+    let body = reply.body();
+    let entries: Vec<String> = body.deserialize::<Variant<'_>>()?.try_into()?;
+    let mut out = io::stdout().lock();
+    for entry in entries {
+        out.write_all(entry.as_bytes())?;
+        out.write_all(&[0])?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Desktop Notifications Specification, `org.freedesktop.Notifications.Notify`.
+async fn notify(title: &str, text: &str) -> Result<(), Cause> {
+    let bus = user_bus().await?;
+    let name = "org.freedesktop.Notifications";
+    let hints: HashMap<&str, Variant<'_>> = HashMap::new();
+    let actions: &[&str] = &[];
+    // The text may hold markup by the specification; ours is plain.
+    let plain = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let arguments = ("", 0_u32, "", title, plain.as_str(), actions, hints, -1_i32);
+    bus.call_method(Some(name), "/org/freedesktop/Notifications", Some(name), "Notify", &arguments).await?;
+    Ok(())
 }

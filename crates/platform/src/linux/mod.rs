@@ -18,11 +18,15 @@ mod clock;
 #[cfg(feature = "host")]
 mod endpoint;
 #[cfg(feature = "host")]
+mod environment;
+#[cfg(feature = "host")]
 mod helper;
 #[cfg(feature = "host")]
 mod launch;
 #[cfg(feature = "host")]
 mod leader;
+#[cfg(feature = "host")]
+mod logind;
 #[cfg(feature = "host")]
 mod notify;
 #[cfg(feature = "host")]

@@ -1,8 +1,11 @@
 //! Who is logged on.
 
 mod console;
+mod followed;
+mod machine;
 
 use self::console::Console;
+use self::machine::Machine;
 use crate::{Error, Hint, Mode, SessionInfo};
 
 /// A source of sessions.
@@ -12,18 +15,24 @@ pub struct Sessions {
 
 enum Source {
     Console(Console),
+    Machine(Box<Machine>),
 }
 
 impl Sessions {
-    /// Opens the source; its subscriptions stand when this returns.
-    pub async fn open(_mode: Mode) -> Result<Sessions, Error> {
-        Ok(Sessions { source: Source::Console(Console::new()) })
+    /// Opens the source; its subscriptions stand when this returns. Needs a runtime.
+    pub async fn open(mode: Mode) -> Result<Sessions, Error> {
+        let source = match mode {
+            Mode::Console => Source::Console(Console::new()),
+            Mode::System => Source::Machine(Box::new(Machine::open().await?)),
+        };
+        Ok(Sessions { source })
     }
 
     /// Resolves when something may have changed. Cancel safe. Pends for ever in a source without hints.
     pub async fn hint(&mut self) -> Hint {
         match &mut self.source {
             Source::Console(_) => std::future::pending().await,
+            Source::Machine(machine) => machine.hint().await,
         }
     }
 
@@ -31,6 +40,16 @@ impl Sessions {
     pub async fn enumerate(&mut self) -> Result<Vec<SessionInfo>, Error> {
         match &mut self.source {
             Source::Console(console) => Ok(vec![console.session().await]),
+            Source::Machine(machine) => machine.enumerate().await,
+        }
+    }
+
+    /// Everything is done that had to be done before the announced shutdown: the machine need not wait for this program any
+    /// longer. A shutdown that is called off makes it wait again for the next.
+    pub fn release_shutdown(&mut self) {
+        match &self.source {
+            Source::Console(_) => {}
+            Source::Machine(machine) => machine.release_shutdown(),
         }
     }
 }

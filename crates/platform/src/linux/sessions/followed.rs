@@ -1,0 +1,286 @@
+//! One session of the machine, and what it takes to start programs in it.
+//!
+//! logind says who and where; the user database, the leader's limits and the user's service manager say the rest. The rest is
+//! fetched by one task per session, off the loop's way, which also waits for the leader's death. Whatever it learns it keeps
+//! here and gives a hint.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::AbortHandle;
+
+use crate::system::account::Account;
+use crate::system::environment::{self, Variables};
+use crate::system::leader::{Leader, Login};
+use crate::system::logind::{Facts, Hints, LogindState};
+use crate::system::station::{BecomeUser, Facts as StationFacts};
+use crate::system::{cgroup, helper};
+use crate::{Cause, Hint, Kind, SessionInfo, State, Station, User};
+
+/// A display shows up a fraction of a second after its session, and nobody tells root.
+const AGAIN_FIRST: Duration = Duration::from_millis(100);
+/// From here on the next look is at the next enumeration.
+const AGAIN_MAX: Duration = Duration::from_secs(5);
+/// How long to wait before the name service is asked again for a user that it does not know yet.
+const ACCOUNT_AGAIN_MAX: Duration = Duration::from_secs(30);
+
+/// What tells a logon from another, together with the leader's start time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    path: String,
+    leader: i32,
+}
+
+impl Identity {
+    pub(super) fn of(facts: &Facts) -> Identity {
+        Identity { path: facts.path.clone(), leader: facts.leader }
+    }
+}
+
+/// A session that is followed; the task ends with it.
+pub(super) struct Followed {
+    facts: Facts,
+    leader: Option<Arc<Leader>>,
+    shared: Arc<Shared>,
+    task: Option<AbortHandle>,
+}
+
+struct Shared {
+    known: Mutex<Known>,
+    look_again: Notify,
+}
+
+/// What is known beyond logind's facts.
+struct Known {
+    facts: Facts,
+    shares_manager: bool,
+    account: Option<Account>,
+    login: Login,
+    /// Once the user's service manager has answered, or has not in its time.
+    variables: Option<Variables>,
+    /// Made when asked for, and kept while nothing changes.
+    station: Option<Station>,
+}
+
+impl Followed {
+    /// Begins to follow a session. Needs a runtime.
+    pub(super) fn begin(
+        facts: Facts,
+        shares_manager: bool,
+        hints: &Hints,
+        readers: &Arc<Semaphore>,
+    ) -> Followed {
+        // Without a leader the session is over: `describe` says so.
+        let leader = Leader::watch(facts.leader).ok().map(Arc::new);
+        let known = Known {
+            facts: facts.clone(),
+            shares_manager,
+            account: None,
+            login: Login::of(facts.leader),
+            variables: None,
+            station: None,
+        };
+        let shared = Arc::new(Shared { known: Mutex::new(known), look_again: Notify::new() });
+        let task = leader.clone().map(|leader| {
+            let learning =
+                learn(Arc::clone(&shared), Arc::clone(&leader), hints.clone(), Arc::clone(readers));
+            let hints = hints.clone();
+            let task = async move {
+                tokio::select! {
+                    () = leader.death() => {}
+                    () = learning => {}
+                }
+                hints.raise(Hint::Sessions);
+            };
+            tokio::spawn(task).abort_handle()
+        });
+        Followed { facts, leader, shared, task }
+    }
+
+    /// Whether the leader's pid still means the leader that was found first. logind may list a session whose leader has died
+    /// while its pid belongs to another by now; that is the same logon, in its end.
+    pub(super) fn is_same_logon(&self) -> bool {
+        self.leader.is_some() || !Leader::watch(self.facts.leader).is_ok_and(|found| !found.is_dead())
+    }
+
+    /// Takes what logind says now.
+    pub(super) fn learn(&mut self, facts: Facts, shares_manager: bool, again: bool) {
+        let mut known = self.shared.known();
+        let changed = facts != self.facts || known.shares_manager != shares_manager;
+        if changed {
+            known.facts = facts.clone();
+            known.shares_manager = shares_manager;
+            known.station = None;
+        }
+        if changed || again || !known.display() {
+            self.shared.look_again.notify_one();
+        }
+        drop(known);
+        self.facts = facts;
+    }
+
+    pub(super) fn describe(&self) -> SessionInfo {
+        let facts = &self.facts;
+        let mut known = self.shared.known();
+        let start = self.leader.as_ref().map_or(0, |leader| leader.start());
+        SessionInfo {
+            id: facts.id.clone(),
+            logon: format!("{}:{}:{start}", facts.path, facts.leader),
+            user: User { name: facts.user.clone(), id: facts.uid.to_string() },
+            groups: known.account.as_ref().map(|account| account.groups.clone()).unwrap_or_default(),
+            kind: match facts.seat.as_str() {
+                _ if facts.remote => Kind::Remote,
+                "seat0" => Kind::Console,
+                _ => Kind::Other,
+            },
+            state: self.state(),
+            locked: facts.locked,
+            remote: facts.remote,
+            session_type: Some(facts.session_type.clone()),
+            display: known.display(),
+            station: known.station(self.leader.as_ref()),
+        }
+    }
+
+    /// The end of a session is the earliest of: its leader dead, its scope gone, logind calls it closing.
+    fn state(&self) -> State {
+        let alive = self.leader.as_ref().is_some_and(|leader| !leader.is_dead());
+        let scope_is_there = scope_of(&self.facts).is_none_or(|scope| scope.is_dir());
+        match self.facts.state {
+            _ if !alive || !scope_is_there => State::Closing,
+            LogindState::Closing => State::Closing,
+            LogindState::Active => State::Active,
+            LogindState::Online => State::Inactive,
+        }
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Shared {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn display(&self) -> bool {
+        let shown = |variables| !self.facts.is_graphical() || environment::has_display(variables);
+        self.variables.as_ref().is_some_and(shown)
+    }
+
+    fn station(&mut self, leader: Option<&Arc<Leader>>) -> Station {
+        if let Some(station) = &self.station {
+            return station.clone();
+        }
+        let station = Station::new(StationFacts {
+            user: self.facts.user.clone(),
+            uid: self.facts.uid,
+            gid: self.account.as_ref().map_or(self.facts.uid, |account| account.gid),
+            become_user: Some(BecomeUser {
+                groups: self.account.as_ref().map(|account| account.gids.clone()).unwrap_or_default(),
+                login: self.login.clone(),
+                leader: leader.cloned(),
+            }),
+            environment: Arc::new(self.variables.as_ref().map(environment::listed).unwrap_or_default()),
+            environment_known: self.account.is_some() && self.variables.is_some(),
+            scope: scope_of(&self.facts),
+        });
+        self.station = Some(station.clone());
+        station
+    }
+}
+
+/// Fetches what logind does not say; again whenever asked to. Ends never, but with its session.
+async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: Arc<Semaphore>) {
+    let uid = shared.known().facts.uid;
+    let account = look_up(uid).await;
+    shared.known().account = Some(account.clone());
+    let mut manager = Variables::new();
+    let mut wait = AGAIN_FIRST;
+    loop {
+        // Closed never: it lives as long as this task holds it.
+        let turn = readers.acquire().await;
+        match ask_manager(&shared, &account, &leader).await {
+            Ok(answer) => manager = answer,
+            // What it said before still stands.
+            Err(error) => {
+                tracing::debug!(user = account.name, %error, "the user's service manager does not answer")
+            }
+        }
+        drop(turn);
+        let variables = complete(&shared, &account, &manager);
+        let display = {
+            let mut known = shared.known();
+            if known.variables.as_ref() != Some(&variables) {
+                known.variables = Some(variables);
+                known.station = None;
+                hints.raise(Hint::Sessions);
+            }
+            known.display()
+        };
+        if display || wait > AGAIN_MAX {
+            shared.look_again.notified().await;
+            if display {
+                wait = AGAIN_FIRST;
+            }
+        } else {
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+    }
+}
+
+async fn look_up(uid: u32) -> Account {
+    let mut wait = AGAIN_FIRST;
+    loop {
+        match Account::look_up(uid).await {
+            Ok(account) => return account,
+            Err(error) => {
+                tracing::warn!(uid, %error, "cannot look up a user who has logged on; trying again")
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(ACCOUNT_AGAIN_MAX);
+    }
+}
+
+/// The environment of the user's service manager.
+async fn ask_manager(shared: &Shared, account: &Account, leader: &Arc<Leader>) -> Result<Variables, Cause> {
+    let login = shared.known().login.clone();
+    let errand = Station::new(StationFacts {
+        user: account.name.clone(),
+        uid: account.uid,
+        gid: account.gid,
+        become_user: Some(BecomeUser {
+            groups: account.gids.clone(),
+            login,
+            leader: Some(Arc::clone(leader)),
+        }),
+        environment: Arc::new(environment::listed(&environment::of_account(account))),
+        environment_known: true,
+        scope: None,
+    });
+    helper::manager_environment(&errand).await
+}
+
+/// All of the environment.
+fn complete(shared: &Shared, account: &Account, manager: &Variables) -> Variables {
+    let known = shared.known();
+    let scope = scope_of(&known.facts).map(|scope| environment::of_scope(&scope)).unwrap_or_default();
+    environment::compose(account, manager, &known.facts, &scope, known.shares_manager)
+}
+
+/// The control group of a session's scope, systemd.special(7); `None` without the unified hierarchy.
+fn scope_of(facts: &Facts) -> Option<PathBuf> {
+    let unified = cgroup::is_unified() && !facts.scope.is_empty();
+    unified.then(|| cgroup::folder_of(&format!("user.slice/user-{}.slice/{}", facts.uid, facts.scope)))
+}
