@@ -65,11 +65,14 @@ impl Link {
         let client = self.client.clone();
         let initialize = Initialize { protocol: VERSIONS, kind: ClientKind::Agent, token, resume, client };
         let mut run = Box::pin(connection.run());
+        let mut open = Box::pin(handshake::open(&peer, &initialize));
         let opened = tokio::select! {
-            opened = handshake::open(&peer, &initialize) => opened,
-            closed = &mut run => Err(HandshakeError::Closed(closed)),
+            opened = &mut open => opened,
+            // The answer may have come together with the end, and says why it is the end.
+            _ = &mut run => (&mut open).await,
             () = sleep(ANSWER_WITHIN) => Err(HandshakeError::Silent { limit: ANSWER_WITHIN }),
         };
+        drop(open);
         let initialized =
             opened.map_err(|source| ConnectError::Handshake { endpoint: self.endpoint.clone(), source })?;
         let heartbeat = initialized.heartbeat_ms.map(|ms| Duration::from_millis((ms / 3).max(1).into()));

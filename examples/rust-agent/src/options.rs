@@ -8,7 +8,7 @@ pub(crate) const USAGE: &str = "\
 An example agent. Without options it behaves. Times are in milliseconds.
 
   --crash-after MS   abort after this time
-  --hang-after MS    stop doing anything after this time, heartbeats included (--hang: at once)
+  --hang-after MS    stop doing anything after this time, heartbeats included (--hang: 100)
   --ignore-stop      do not stop when asked to
   --never-ready      connect, but never say that it is ready
   --silent           never connect
@@ -41,7 +41,7 @@ impl Options {
                 "-h" | "--help" => options.help = true,
                 "--crash-after" => options.crash_after = Some(millis(&option, &value()?)?),
                 "--hang-after" => options.hang_after = Some(millis(&option, &value()?)?),
-                "--hang" => options.hang_after = Some(Duration::ZERO),
+                "--hang" => options.hang_after = Some(Duration::from_millis(100)),
                 "--ignore-stop" => options.ignore_stop = true,
                 "--never-ready" => options.never_ready = true,
                 "--silent" => options.silent = true,
