@@ -1,2 +1,121 @@
-//! Theory of operation follows with the code.
-fn main() {}
+//! Measurements beside the floor, as ratios in one run.
+//!
+//! Every measurement compares two things on the same machine in the same minute, alternating where it can, so that a busy or
+//! slow machine moves both. `cargo xtask bench` builds what is measured and runs this.
+
+#![forbid(unsafe_code)]
+
+mod idle;
+mod layer0;
+mod machine;
+mod restart;
+mod simulation;
+mod table;
+mod wire;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::table::Row;
+
+/// Measures Bilayer beside the floor.
+#[derive(Parser)]
+struct Args {
+    /// Crashes to measure, of each.
+    #[arg(long, default_value_t = 200)]
+    crashes: usize,
+    /// How long to watch an idle service.
+    #[arg(long, default_value_t = 60)]
+    idle_seconds: u64,
+    /// Round trips to measure, of each.
+    #[arg(long, default_value_t = 20_000)]
+    round_trips: usize,
+    /// Events to simulate.
+    #[arg(long, default_value_t = 20_000_000)]
+    events: u64,
+    /// Only these: restart, idle, wire, simulation.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// The other process of a measurement. Not for people.
+#[derive(Subcommand)]
+#[command(hide = true)]
+enum Part {
+    /// Sends back what comes in on a socket.
+    ServeRaw { socket: PathBuf },
+    /// Answers requests on a socket.
+    ServeWire { socket: PathBuf },
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match &args.part {
+        Some(Part::ServeRaw { socket }) => wire::serve_raw(socket),
+        Some(Part::ServeWire { socket }) => wire::serve_wire(socket),
+        None => measure(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(args: &Args) -> Result<()> {
+    let is_asked = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
+    let folder = Folder::new()?;
+    let mut rows: Vec<Row> = Vec::new();
+    let mut add = |name: &str, measured: Result<Vec<Row>>| match measured {
+        Ok(measured) => rows.extend(measured),
+        Err(error) => rows.push(Row::failed(name, &error)),
+    };
+    if is_asked("restart") {
+        add("crash to new process", restart::measure(&folder.0, args.crashes));
+    }
+    if is_asked("wire") {
+        add("round trip on the wire", wire::measure(&folder.0, args.round_trips));
+    }
+    if is_asked("simulation") {
+        add("simulation", simulation::measure(args.events));
+    }
+    if is_asked("idle") {
+        for agents in [1, 100] {
+            add("idle", idle::console(&folder.0, agents, args.idle_seconds));
+        }
+        add("idle with logind", idle::logind(args.idle_seconds));
+    }
+    println!("\n{}\n\n{}", machine::describe(), table::markdown(&rows));
+    Ok(())
+}
+
+/// A folder of this run's own, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("bilayer-bench-{}", std::process::id()));
+        std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A program that was built beside this one.
+fn built(name: &str) -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name(name);
+    anyhow::ensure!(program.exists(), "{} is missing; `cargo xtask bench` builds it", program.display());
+    Ok(program)
+}

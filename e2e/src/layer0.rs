@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::bed::Bed;
+use crate::process::Process;
 use crate::wait::until;
 
 const PROGRAM: &str = "/usr/local/bin/bilayer";
@@ -55,6 +56,12 @@ impl Layer0 {
     pub(crate) fn stop(&mut self, bed: &Bed) -> Result<ExitStatus> {
         bed.run(["systemctl", "stop", "--no-block", "acme"])?;
         until("bilayer ends", SOON, || Ok(self.run.try_wait()?))
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self, bed: &Bed) -> Result<Process> {
+        let pid = bed.run(["systemctl", "show", "--property=MainPID", "--value", "acme"])?;
+        Ok(bed.process(pid.trim().parse().context("the unit has a main process")?))
     }
 
     /// All that it printed.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod bed;
+mod idle;
 mod layer0;
 mod process;
 mod scenarios;
@@ -29,6 +30,9 @@ struct Args {
     /// Name the scenarios and run none.
     #[arg(long)]
     list: bool,
+    /// Play no scenario; print the voluntary context switches of an idle service in so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    measure_idle: Option<u64>,
     /// Whether sessions get virtual terminals. They belong to the whole machine.
     #[arg(long, value_enum, default_value_t = Terminals::IfFree)]
     terminals: Terminals,
@@ -43,33 +47,41 @@ enum Terminals {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    match play(&Args::parse()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Plays what was asked for and returns how many scenarios failed.
+fn play(args: &Args) -> Result<usize> {
     let is_asked = |scenario: &&Scenario| {
         args.only.is_empty() || args.only.iter().any(|part| scenario.name.contains(part.as_str()))
     };
     let scenarios: Vec<_> = SCENARIOS.iter().filter(is_asked).collect();
     if args.list {
         scenarios.iter().for_each(|scenario| println!("{}", scenario.name));
-        return ExitCode::SUCCESS;
+        return Ok(0);
     }
     let seat = match args.terminals {
-        Terminals::IfFree => Seat::free(),
-        Terminals::No => Ok(Seat::Plain),
+        Terminals::IfFree => Seat::free()?,
+        Terminals::No => Seat::Plain,
     };
-    let seat = match seat {
-        Ok(seat) => seat,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::FAILURE;
-        }
-    };
+    if let Some(seconds) = args.measure_idle {
+        return idle::measure(seat, seconds).map(|()| 0);
+    }
+    let has_terminals = !matches!(seat, Seat::Plain);
     println!(
         "sessions have {}",
-        if matches!(seat, Seat::Plain) { "a seat without terminals" } else { "virtual terminals" }
+        if has_terminals { "virtual terminals" } else { "a seat without terminals" }
     );
     let failed = scenarios.iter().filter(|scenario| !passes(scenario, &seat)).count();
     println!("{} passed, {failed} failed", scenarios.len() - failed);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(failed)
 }
 
 /// Runs one scenario and prints its verdict with what was seen.

@@ -83,6 +83,17 @@ impl Process {
         Ok(text.split('\0').filter_map(entry).collect())
     }
 
+    /// Voluntary context switches of all its threads so far.
+    pub(crate) fn switches(&self) -> Result<u64> {
+        let mut sum = 0;
+        for task in fs::read_dir(self.folder.join("task"))?.flatten() {
+            let status = fs::read_to_string(task.path().join("status"))?;
+            let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            sum += line.context("a thread counts its switches")?.trim().parse::<u64>()?;
+        }
+        Ok(sum)
+    }
+
     /// Its open file descriptors: number and what it leads to.
     pub(crate) fn descriptors(&self) -> Result<BTreeMap<u32, String>> {
         let mut open = BTreeMap::new();

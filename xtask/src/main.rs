@@ -145,16 +145,10 @@ fn sim(events: u64) -> Result<()> {
 
 fn bench(options: &[String]) -> Result<()> {
     setup::ensure(&[setup::CC])?;
-    run(&mut cargo([
-        "build",
-        "--release",
-        "--bin",
-        "bilayer",
-        "--package",
-        "rust-agent",
-        "--package",
-        "bilayer-cli",
-    ]))?;
+    let mut build = cargo(["build", "--release"]);
+    run(
+        build.args(["bilayer-cli", "rust-agent", "sim", "e2e"].map(|package| format!("--package={package}")))
+    )?;
     run(cargo(["run", "--release", "--package", "bench", "--"]).args(options))
 }
 

@@ -80,7 +80,7 @@ pub(super) fn lock(bed: &Bed) -> Result<String> {
     bed.lock(&alice)?;
     until("the shy agent is stopped", SOON, || Ok(bed.process(shy).is_dead().then_some(())))?;
     until("the other agent is told of the lock", SOON, || {
-        Ok(service.said().contains("locked").then_some(()))
+        Ok(service.said().contains("locked: true").then_some(()))
     })?;
     bed.unlock(&alice)?;
     let (_, again) = running(bed, "shy", "alice")?;

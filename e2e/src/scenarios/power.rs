@@ -25,7 +25,7 @@ pub(super) fn sleep(bed: &Bed) -> Result<String> {
     bed.sleep_cycle()?;
     until("the agent is told of sleep and waking", SOON, || {
         let said = service.said();
-        Ok((said.contains("suspend") && said.contains("resume")).then_some(()))
+        Ok((said.contains("power: Suspend") && said.contains("power: Resume")).then_some(()))
     })?;
     throughout("the same process runs on", Duration::from_millis(500), || Ok(!bed.process(pid).is_dead()))?;
     Ok(format!("{pid} was told and lived through it"))
