@@ -17,7 +17,8 @@ use crate::{Dirs, EndpointPer, Error, Peer, Station, Stream};
 /// make further instances of it, so a pipe is shared by nobody.
 pub const ENDPOINT_PER: EndpointPer = EndpointPer::Launch;
 
-/// A pipe that is listened at. It is gone when this is dropped.
+/// A pipe that is listened at. It is gone soon after this is dropped: when the runtime has seen that the wait for a client was
+/// cancelled.
 pub struct Listener {
     address: String,
     descriptor: Descriptor,
