@@ -1,4 +1,5 @@
 //! The alarm rings once, when it should.
+#![cfg(feature = "host")]
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Sessions on Windows, in a console.
-#![cfg(windows)]
+#![cfg(all(windows, feature = "host"))]
 
 mod windows_common;
 

@@ -1,5 +1,6 @@
 //! What the contract tests for Windows share.
 #![allow(dead_code)] // Each test binary uses a part of it.
+#![allow(clippy::unwrap_used)] // Tests, though the lint does not see it here.
 
 use std::future::Future;
 use std::time::Duration;
