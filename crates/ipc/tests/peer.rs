@@ -1,5 +1,7 @@
 //! What two well-behaved sides can do.
 
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
 mod common;
 
 use bilayer_ipc::peer::{CallError, SendError};

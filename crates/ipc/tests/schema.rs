@@ -1,5 +1,7 @@
 //! The checked-in documents are those that the types make.
 
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
 use std::fs;
 use std::path::Path;
 

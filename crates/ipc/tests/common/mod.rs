@@ -1,6 +1,7 @@
 //! A connection on one side, raw bytes on the other.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 use std::time::Duration;
 
