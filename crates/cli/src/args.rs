@@ -43,6 +43,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the service in the foreground, until Ctrl-C
+    Run(Run),
     /// Show the service, its sessions and its agents
     Status(Format),
     /// Show who is logged on
@@ -61,11 +63,23 @@ pub(crate) enum Command {
     Reload(Format),
     /// Print the schema of the wire between service and agents (OpenRPC)
     Schema,
+    /// Watch the engine through a day in 40 seconds: real processes, imaginary users
+    Demo(Demo),
     /// Print completions for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// The agent that `demo` runs
+    #[command(hide = true)]
+    DemoAgent,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Serve only the session this command runs in, even where all sessions can be tracked
+    #[arg(long)]
+    pub(crate) console: bool,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -189,6 +203,16 @@ pub(crate) enum Config {
     Schema,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Lines of text instead of a picture; the default where standard output is no terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// How fast the day goes by: 2 is twice as fast
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
+    pub(crate) speed: f64,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {
     #[default]
@@ -231,6 +255,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.2..=4.0).contains(&speed) => Ok(speed),
+        _ => Err("a number from 0.2 to 4".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -266,5 +297,6 @@ mod tests {
         assert!(parse("bilayer agents stop desk --all --user alice").is_err());
         assert!(parse("bilayer agents stop desk --all").is_ok());
         assert!(parse("bilayer agents call desk acme/open 7").is_err());
+        assert!(parse("bilayer demo --speed 0").is_err());
     }
 }

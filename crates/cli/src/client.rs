@@ -1,5 +1,6 @@
 //! The control endpoint, from the side of a command.
 
+use bilayer::chain;
 use std::path::Path;
 
 use bilayer_ipc::agent::{ClientKind, Initialize, Program};
@@ -13,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 use crate::screen::visible;
 use crate::target::Target;
 

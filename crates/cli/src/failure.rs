@@ -67,18 +67,3 @@ impl Failure {
         }
     }
 }
-
-/// `error` and every error below it, as one line: "cannot connect: no such file".
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(error) = below {
-        let part = error.to_string();
-        if !text.ends_with(&part) {
-            text.push_str(": ");
-            text.push_str(&part);
-        }
-        below = error.source();
-    }
-    text
-}

@@ -13,6 +13,7 @@
 mod args;
 mod client;
 mod commands;
+mod demo;
 mod failure;
 mod log_file;
 mod screen;

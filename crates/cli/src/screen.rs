@@ -69,6 +69,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
+/// Writes something to standard error that is worth knowing and stops nothing.
+pub(crate) fn warn(text: &str) {
+    // Nobody is left to tell if standard error is gone.
+    let _ = writeln!(io::stderr(), "{text}\n");
+}
+
 /// Writes `value` as JSON, indented, with a newline at the end.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(value)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How long, to the precision that a person wants: "40 ms", "3 s", "4 min", "2 h 5 min", "3 d 4 h".
+/// How long, to the precision that a person wants: "40 ms", "3.9 s", "50 s", "4 min", "2 h 5 min", "3 d 4 h".
 pub(crate) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let two = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
@@ -17,6 +17,7 @@ pub(crate) fn span(duration: Duration) -> String {
             (0..10, micros) => format!("{}.{} ms", micros / 1000, micros % 1000 / 100),
             (millis, _) => format!("{millis} ms"),
         },
+        1..10 if duration.subsec_millis() >= 100 => format!("{seconds}.{} s", duration.subsec_millis() / 100),
         1..120 => format!("{seconds} s"),
         120..3600 => format!("{} min", seconds / 60),
         3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
@@ -55,7 +56,9 @@ mod tests {
             (0, "0 s"),
             (1_400, "1.4 ms"),
             (40_000, "40 ms"),
-            (3_900_000, "3 s"),
+            (3_000_000, "3 s"),
+            (3_990_000, "3.9 s"),
+            (39_900_000, "39 s"),
             (119_000_000, "119 s"),
             (240_000_000, "4 min"),
             (7_500_000_000, "2 h 5 min"),

@@ -205,6 +205,11 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
+    /// The same for a service that does, or does not, start programs as other users.
+    pub(crate) fn privileged(self, privileged: bool) -> Self {
+        Self { privileged, ..self }
+    }
+
     /// The configuration, or its mistakes as a person reads them.
     pub(crate) fn load(&self) -> Result<Config, String> {
         let how = Loading { privileged: self.privileged, checks: &config::Machine };

@@ -59,7 +59,7 @@ async fn find(config: Option<&Path>) -> Result<PathBuf, Failure> {
         Some(folder) => vec![folder.clone()],
         None => vec![Dirs::console(name, config).log, Dirs::system(name).log],
     };
-    let files = folders.iter().map(|folder| folder.join(format!("{name}.log")));
+    let files = folders.iter().map(|folder| bilayer::log::file_in(folder, name));
     files.into_iter().find(|file| file.exists()).ok_or(not_running)
 }
 

@@ -7,6 +7,7 @@ mod logs;
 
 mod message;
 mod reload;
+mod run;
 mod schema;
 mod sessions;
 mod status;
@@ -14,6 +15,7 @@ mod status;
 use std::path::Path;
 
 use crate::args::{Arguments, Command};
+use crate::demo;
 use crate::failure::Failure;
 use crate::screen::Screen;
 
@@ -22,6 +24,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let screen = Screen::of_stdout(arguments.color);
     let config = arguments.config.as_deref();
     match &arguments.command {
+        Command::Run(args) => on_loop(run::run(config, args, &screen)),
         Command::Status(format) => on_loop(status::run(config, *format, &screen)),
         Command::Sessions(format) => on_loop(sessions::run(config, *format, &screen)),
         Command::Agents(which) => on_loop(agents::run(config, which, &screen)),
@@ -30,7 +33,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Config(which) => config::run(config, which, &screen),
         Command::Reload(format) => on_loop(reload::run(config, *format)),
         Command::Schema => schema::run(),
+        Command::Demo(args) => on_loop(demo::run(args, &screen)),
         Command::Completions { shell } => completions::run(*shell),
+        Command::DemoAgent => on_loop(demo::agent::run()),
     }
 }
 

@@ -62,7 +62,8 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         config: config.clone(),
         agents: HashMap::new(),
         spec_ids: BTreeMap::new(),
-        loader,
+        // An administrator's console run serves that administrator only, so it asks no more of its files than another's.
+        loader: loader.privileged(mode == ServiceMode::System),
         logons: LogonTable::new(),
         seats: BTreeMap::new(),
         runs: Runs::default(),
