@@ -6,6 +6,8 @@
 //!
 //! It runs on one thread, so that its heartbeats stop when it hangs.
 
+#![forbid(unsafe_code)]
+
 mod options;
 
 use std::process::ExitCode;
