@@ -27,7 +27,7 @@ pub(crate) enum Next {
 }
 
 /// What one instance remembers of its failures.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Failures {
     in_a_row: u32,
     launches_in_a_row: u32,
@@ -132,7 +132,7 @@ fn delay(failures: u32, max: Duration, jitter: &mut Jitter) -> Duration {
 
 /// A small generator of its own (splitmix64, public domain, Vigna 2015), so that the same seed gives the same delays on
 /// every machine. It spreads restarts; nothing secret depends on it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Jitter(u64);
 
 impl Jitter {

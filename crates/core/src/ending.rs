@@ -11,7 +11,7 @@ use crate::mode::Mode;
 use crate::{Action, InstanceKey, StopReason, Supervisor, Time};
 
 /// What was said about an end under way.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct End {
     /// When the last process is gone.
     deadline: Time,
@@ -63,7 +63,10 @@ impl Supervisor {
             return;
         }
         let progress = (self.live, self.end.deadline);
-        let is_news = self.end.reported.map_or(self.live > 0, |reported| reported != progress);
+        let is_news = match self.end.reported {
+            None => self.live > 0,
+            Some(reported) => reported != progress && (self.live, reported.0) != (0, 0),
+        };
         if is_news {
             self.end.reported = Some(progress);
             self.actions.push_back(Action::Progress { remaining: self.live, deadline: self.end.deadline });

@@ -101,7 +101,8 @@ impl Supervisor {
             let all = InstanceKey { logon, spec: SpecId(0) }..=InstanceKey { logon, spec: SpecId(u32::MAX) };
             let gone: Vec<InstanceKey> = self.generations.range(all).map(|(&key, _)| key).collect();
             for key in gone {
-                self.generations.remove(&key);
+                let generation = self.generations.remove(&key).unwrap_or(0);
+                self.depart(logon, generation);
             }
         }
         for &spec in specs {
@@ -121,7 +122,7 @@ impl Supervisor {
             if want.claim().is_none() || is_final {
                 return;
             }
-            let generation = self.generations.remove(&key).unwrap_or(0);
+            let generation = self.last_generation(key);
             self.insert(key, Slot::new(self.now, generation, want, display));
         }
         if let Some(slot) = self.slots.get_mut(&key) {

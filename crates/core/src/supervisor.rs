@@ -16,9 +16,8 @@ use crate::{Action, Event, InstanceKey, Logon, OnServiceStop, Session, Spec, Spe
 /// makes no sense (of an old generation, of an unknown instance, a second answer to one launch) changes nothing.
 ///
 /// It relies on this of its caller: every `Launch` is answered once, with `Launched` or `LaunchFailed`; every process that
-/// was launched or adopted ends with one `Exited`; and a number of a [`Logon`] that was missing from an enumeration does
-/// not come back, which [`LogonTable`](crate::LogonTable) sees to.
-#[derive(Debug)]
+/// was launched or adopted ends with one `Exited`.
+#[derive(Clone, Debug)]
 pub struct Supervisor {
     /// The latest time that was heard of.
     pub(crate) now: Time,
@@ -34,6 +33,8 @@ pub struct Supervisor {
     pub(crate) on_service_stop: OnServiceStop,
     /// The last generation of instances that are gone while their session lives. As many as the session had instances.
     pub(crate) generations: BTreeMap<InstanceKey, u32>,
+    /// What is left of that once the session is gone, should its logon come back: the highest such logon and generation.
+    pub(crate) departed: Option<(Logon, u32)>,
     pub(crate) timers: Timers,
     /// Since when timers stand still.
     pub(crate) frozen: Option<Time>,
@@ -44,12 +45,15 @@ pub struct Supervisor {
     pub(crate) live: u32,
     /// The instances that wait for a handover.
     heirs: BTreeSet<(SpecId, Logon)>,
+    /// The specs that may have something to hand over once the event is dealt with: before that, not every instance knows
+    /// yet what the event means to it.
+    vacant: Vec<SpecId>,
     pub(crate) actions: VecDeque<Action>,
     jitter: Jitter,
 }
 
 /// A spec with what is counted of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) spec: Spec,
     /// It is not in the configuration any more and only its last instances need it.
@@ -78,12 +82,14 @@ impl Supervisor {
             configured: false,
             on_service_stop: OnServiceStop::default(),
             generations: BTreeMap::new(),
+            departed: None,
             timers: Timers::default(),
             frozen: None,
             suspended: None,
             end: crate::ending::End::default(),
             live: 0,
             heirs: BTreeSet::new(),
+            vacant: Vec::new(),
             actions: VecDeque::new(),
             jitter: Jitter::new(seed),
         }
@@ -115,6 +121,9 @@ impl Supervisor {
             Event::ShutdownAnnounced(within) => self.shutdown_announced(within),
             Event::ShutdownCalledOff => self.shutdown_called_off(),
             Event::Stop(why, within) => self.stop(why, within),
+        }
+        while let Some(spec) = self.vacant.pop() {
+            self.hand_over(spec);
         }
         self.report_progress();
     }
@@ -220,7 +229,7 @@ impl Supervisor {
             self.actions.push_back(Action::Changed(key));
         }
         if is_free && !self.heirs.is_empty() {
-            self.hand_over(key.spec);
+            self.vacant.push(key.spec);
         }
     }
 
@@ -235,6 +244,8 @@ impl Supervisor {
         let Some(slot) = self.slots.remove(&key) else { return };
         if self.session(key.logon).is_some() {
             self.generations.insert(key, slot.view.generation);
+        } else {
+            self.depart(key.logon, slot.view.generation);
         }
         if let Some(entry) = self.specs.get_mut(&key.spec) {
             entry.instances -= 1;
@@ -244,10 +255,25 @@ impl Supervisor {
         }
     }
 
-    /// The agents of other sessions have ended: the first one that waited for it starts.
+    /// The last generation of a new instance of `key`, from which it goes on: a late event of an earlier instance must never
+    /// be taken for one of the new.
+    pub(crate) fn last_generation(&mut self, key: InstanceKey) -> u32 {
+        let departed =
+            self.departed.filter(|&(logon, _)| key.logon <= logon).map_or(0, |(_, generation)| generation);
+        self.generations.remove(&key).unwrap_or(departed)
+    }
+
+    pub(crate) fn depart(&mut self, logon: Logon, generation: u32) {
+        let (highest_logon, highest_generation) = self.departed.unwrap_or((logon, generation));
+        self.departed = Some((logon.max(highest_logon), generation.max(highest_generation)));
+    }
+
+    /// Where the agents of other sessions have ended, the first one that waited for that starts.
     fn hand_over(&mut self, spec: SpecId) {
-        let heir = self.heirs.range((spec, Logon(0))..=(spec, Logon(u32::MAX))).next();
-        if let Some(&(spec, logon)) = heir {
+        if self.specs.get(&spec).is_none_or(|entry| entry.blocking > 0) {
+            return;
+        }
+        if let Some(&(spec, logon)) = self.heirs.range((spec, Logon(0))..=(spec, Logon(u32::MAX))).next() {
             self.drive(InstanceKey { logon, spec }, Input::Due);
         }
     }

@@ -6,7 +6,7 @@ use crate::{InstanceKey, Time};
 
 /// The index of deadlines. Whoever owns an instance remembers under which time it stands here, so the index holds at most
 /// one entry per instance and never a dead one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Timers(BTreeSet<(Time, InstanceKey)>);
 
 impl Timers {

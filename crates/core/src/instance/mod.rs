@@ -23,7 +23,7 @@ use crate::{Action, Goodbye, HoldReason, InstanceKey, Serve, Spec, StopReason, T
 use stop::{After, Ladder};
 
 /// An instance with everything that decides what happens to it next.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) view: Instance,
     /// The desired state, as of the latest enumeration and configuration.
