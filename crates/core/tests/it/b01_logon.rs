@@ -1,4 +1,4 @@
-//! 1. No user, no agent. A logon starts it; nothing else does.
+//! No user, no agent. A logon starts it; nothing else does.
 
 use crate::util::*;
 use bilayer_core::*;

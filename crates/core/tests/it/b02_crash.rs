@@ -1,4 +1,4 @@
-//! 2. Crash → restart: at once, then with growing delays, slow or held past the limit, and afresh once healthy.
+//! Crash → restart: at once, then with growing delays, slow or held past the limit, and afresh once healthy.
 
 use std::time::Duration;
 

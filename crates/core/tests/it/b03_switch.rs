@@ -1,4 +1,4 @@
-//! 3. Switching users: stop, kill after the grace, and only then the new one; never two for one session.
+//! Switching users: stop, kill after the grace, and only then the new one; never two for one session.
 
 use crate::util::*;
 use bilayer_core::*;

@@ -1,4 +1,4 @@
-//! 4. Logoff: stop, no restart; an exit that means logging off is not restarted unless no logoff follows.
+//! Logoff: stop, no restart; an exit that means logging off is not restarted unless no logoff follows.
 
 use crate::util::*;
 use bilayer_core::*;

@@ -1,4 +1,4 @@
-//! 5. Exit codes mean what the spec says.
+//! Exit codes mean what the spec says.
 
 use crate::util::*;
 use bilayer_core::*;

@@ -1,4 +1,4 @@
-//! 6. Hang: no heartbeat in time, or not ready in time → stop and restart.
+//! Hang: no heartbeat in time, or not ready in time → stop and restart.
 
 use crate::util::*;
 use bilayer_core::*;

@@ -1,4 +1,4 @@
-//! 7. Service stop and shutdown: no restarts, all stop side by side within the time that is left, progress is told, and a
+//! Service stop and shutdown: no restarts, all stop side by side within the time that is left, progress is told, and a
 //! shutdown that is called off restores the desired state.
 
 use crate::util::*;

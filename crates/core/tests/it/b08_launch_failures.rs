@@ -1,4 +1,4 @@
-//! 8. Launch failures are classified.
+//! Launch failures are classified.
 
 use crate::util::*;
 use bilayer_core::*;

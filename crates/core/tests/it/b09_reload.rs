@@ -1,4 +1,4 @@
-//! 9. Reload: only instances whose spec changed restart.
+//! Reload: only instances whose spec changed restart.
 
 use crate::util::*;
 use bilayer_core::*;

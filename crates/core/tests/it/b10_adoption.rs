@@ -1,4 +1,4 @@
-//! 10. Adoption: processes of an earlier life of the service are taken over and never doubled.
+//! Adoption: processes of an earlier life of the service are taken over and never doubled.
 
 use crate::util::*;
 use bilayer_core::*;

@@ -1,4 +1,4 @@
-//! 11. An instance ends with its root process; what that leaves behind is killed or left alone.
+//! An instance ends with its root process; what that leaves behind is killed or left alone.
 
 use crate::util::*;
 use bilayer_core::*;

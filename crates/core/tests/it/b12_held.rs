@@ -1,4 +1,4 @@
-//! 12. What is held or released stays so until a person, or a new stay in the served set, says otherwise.
+//! What is held or released stays so until a person, or a new stay in the served set, says otherwise.
 
 use crate::util::*;
 use bilayer_core::*;

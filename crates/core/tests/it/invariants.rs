@@ -116,7 +116,7 @@ impl Processes {
                     assert_eq!(self.alive.get(&key), Some(&instance.generation));
                 }
                 State::Waiting { .. } | State::Held(_) | State::Released => {
-                    assert_eq!(known, None, "{key:?}")
+                    assert_eq!(known, None, "{key:?}");
                 }
             }
             assert!(instance.state.has_process() || !instance.connected);
