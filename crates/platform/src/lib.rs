@@ -51,11 +51,11 @@ pub use exit::{Exit, exit_key};
 pub use session::{Hint, Kind, Mode, SessionInfo, State, User};
 pub use signal::Signal;
 #[cfg(feature = "host")]
-pub use system::SESSION_TYPES;
-#[cfg(feature = "host")]
 pub use system::{
     Alarm, ENDPOINT_PER, Launched, Listener, Output, Peer, Process, Sessions, Signals, Station,
     check_program, has_session_tracking, helper_main, is_privileged, launch, notify_user, now,
     server_identity, writable_by_others,
 };
+#[cfg(feature = "host")]
+pub use system::{SESSION_TYPES, knows_group, knows_user};
 pub use system::{Stream, connect, connect_control, random_bytes};

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use bilayer::config::{self, Loaded, Loading, Machine, Report, Style};
+use bilayer::config::{self, Loaded, Loading, MachineAndAccounts, Report, Style};
 use bilayer_core::{Serve, Spec};
 
 use super::needed;
@@ -28,7 +28,7 @@ pub(super) fn run(given: Option<&Path>, which: &Config, screen: &Screen) -> Resu
 
 /// Reads the configuration as a service would; every mistake at once is the failure.
 pub(super) fn load(file: &Path, privileged: bool, screen: &Screen) -> Result<Loaded, Failure> {
-    config::load(file, &Loading { privileged, checks: &Machine }).map_err(|report| {
+    config::load(file, &Loading { privileged, checks: &MachineAndAccounts::default() }).map_err(|report| {
         Failure::usage(format!("this configuration cannot be used:\n{}", rendered(&report, screen)))
     })
 }

@@ -42,6 +42,29 @@ pub(crate) async fn own_groups() -> io::Result<Vec<String>> {
     off_the_loop(move || Ok(gids.iter().filter_map(|gid| group_name(gid.as_raw())).collect())).await
 }
 
+/// Whether there is a user of this name or, if it is a number, this uid. `None`: the name service did not say. Blocks until it
+/// answers.
+pub fn knows_user(user_or_uid: &str) -> Option<bool> {
+    let answer = match user_or_uid.parse() {
+        Ok(uid) => user(uid).map(|_| true),
+        Err(_) => user_exists(user_or_uid),
+    };
+    known(answer)
+}
+
+/// Whether there is a group of this name. `None`: the name service did not say. Blocks until it answers.
+pub fn knows_group(group: &str) -> Option<bool> {
+    known(group_exists(group))
+}
+
+fn known(answer: io::Result<bool>) -> Option<bool> {
+    match answer {
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
+    }
+}
+
 async fn off_the_loop<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -81,6 +104,30 @@ fn user(uid: u32) -> io::Result<Account> {
     account.gids = group_list(&account.name, account.gid)?;
     account.groups = account.gids.iter().filter_map(|gid| group_name(*gid)).collect();
     Ok(account)
+}
+
+fn user_exists(name: &str) -> io::Result<bool> {
+    let name = CString::new(name)?;
+    with_answer_buffer(|buffer, length| {
+        let mut entry = MaybeUninit::<libc::passwd>::uninit();
+        let mut found = ptr::null_mut();
+        let entry = entry.as_mut_ptr();
+        // SAFETY: getpwnam_r(3) writes the entry, and its strings to the buffer of this length; the name ends with a NUL.
+        let errno = unsafe { libc::getpwnam_r(name.as_ptr(), entry, buffer, length, &raw mut found) };
+        if errno == 0 { Ok(!found.is_null()) } else { Err(io::Error::from_raw_os_error(errno)) }
+    })
+}
+
+fn group_exists(name: &str) -> io::Result<bool> {
+    let name = CString::new(name)?;
+    with_answer_buffer(|buffer, length| {
+        let mut entry = MaybeUninit::<libc::group>::uninit();
+        let mut found = ptr::null_mut();
+        let entry = entry.as_mut_ptr();
+        // SAFETY: getgrnam_r(3) writes the entry, and its strings to the buffer of this length; the name ends with a NUL.
+        let errno = unsafe { libc::getgrnam_r(name.as_ptr(), entry, buffer, length, &raw mut found) };
+        if errno == 0 { Ok(!found.is_null()) } else { Err(io::Error::from_raw_os_error(errno)) }
+    })
 }
 
 fn group_list(name: &str, primary: u32) -> io::Result<Vec<u32>> {
@@ -144,6 +191,16 @@ fn text(string: *const libc::c_char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_known_or_not() {
+        for (name, known) in [("root", true), ("0", true), ("no-such-account", false), ("3999999999", false)]
+        {
+            assert_eq!(knows_user(name), Some(known), "{name}");
+        }
+        assert_eq!(knows_group("root"), Some(true));
+        assert_eq!(knows_group("no-such-group"), Some(false));
+    }
 
     #[test]
     fn root_is_found_and_nobody_else_is_invented() {

@@ -55,6 +55,7 @@ pub use stream::{Stream, connect, connect_control};
 
 #[cfg(feature = "host")]
 pub use {
+    account::{knows_group, knows_user},
     alarm::Alarm,
     clock::now,
     endpoint::{ENDPOINT_PER, Listener},

@@ -93,3 +93,16 @@ pub fn has_session_tracking() -> bool {
 /// The types that a session can have: on Windows there are none.
 #[cfg(feature = "host")]
 pub const SESSION_TYPES: &[(&str, bool)] = &[];
+
+/// Whether there is a user of this name or SID. Not asked here: the answer may be a domain controller's, which takes minutes to
+/// fail when none is in reach.
+#[cfg(feature = "host")]
+pub fn knows_user(_user: &str) -> Option<bool> {
+    None
+}
+
+/// Whether there is a group of this name. Not asked, as [`knows_user`].
+#[cfg(feature = "host")]
+pub fn knows_group(_group: &str) -> Option<bool> {
+    None
+}

@@ -19,6 +19,9 @@ use super::{Agent, Command, Loading};
 /// More is a mistake in a generated file, not a desktop.
 const AGENTS_MAX: usize = 1024;
 
+/// Users or groups that one agent names.
+const NAMES_MAX: usize = 256;
+
 /// Variables of one agent.
 const VARIABLES_MAX: usize = 256;
 
@@ -223,6 +226,10 @@ fn filter(
         let mut names = Vec::new();
         let whole = node.clone();
         for element in node.elements(&format!("a list of {what} names"), findings)? {
+            if names.len() == NAMES_MAX {
+                element.wrong(format!("is one too many: at most {NAMES_MAX} can be named"), findings);
+                break;
+            }
             let span = element.span.clone();
             let Some(name) = text(element, findings) else { continue };
             if knows(&name) == Some(false) {
@@ -325,7 +332,8 @@ fn exit_codes(node: Node<'_>, findings: &mut Findings) -> Option<ExitTable> {
                 .error(Some(key.span), format!("`{}` is given twice, in two spellings", shown(key.name)))
                 .hint("keep one of the two");
         }
-        codes.extend(meaning.map(|meaning| (exit, meaning)));
+        // After a mistake any meaning does: nobody uses this table.
+        codes.insert(exit, meaning.unwrap_or(Meaning::Restart));
     }
     Some(codes)
 }

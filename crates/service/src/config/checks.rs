@@ -1,8 +1,12 @@
 //! What only the operating system can say about a configuration.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// Answers about the machine. The service asks its platform; tests make the answers up.
 pub trait Checks {
@@ -51,7 +55,7 @@ pub trait Checks {
 #[error("{0}")]
 pub struct Refusal(pub String);
 
-/// The machine that this runs on. Leaves users and groups aside: a name service may take its time to answer.
+/// The machine that this runs on. Asks no name service: on the service's loop nobody waits for a directory server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Machine;
 
@@ -61,7 +65,49 @@ impl Checks for Machine {
     }
 
     fn executable(&self, program: &Path) -> Result<(), Refusal> {
-        bilayer_platform::check_program(program, true).map_err(|error| Refusal(error.to_string()))
+        bilayer_platform::check_program(program, true)
+            .map_err(|error| Refusal(error.advice.clone().unwrap_or_else(|| error.to_string())))
+    }
+}
+
+/// As [`Machine`], and the name service is asked for users and groups: for a person who has a file checked.
+#[derive(Clone, Debug, Default)]
+pub struct MachineAndAccounts {
+    /// It did not answer once, so it is not asked again.
+    silent: Cell<bool>,
+}
+
+impl Checks for MachineAndAccounts {
+    fn writable_by_others(&self, path: &Path) -> io::Result<Option<String>> {
+        Machine.writable_by_others(path)
+    }
+
+    fn executable(&self, program: &Path) -> Result<(), Refusal> {
+        Machine.executable(program)
+    }
+
+    fn knows_user(&self, user: &str) -> Option<bool> {
+        self.answer(user, bilayer_platform::knows_user)
+    }
+
+    fn knows_group(&self, group: &str) -> Option<bool> {
+        self.answer(group, bilayer_platform::knows_group)
+    }
+}
+
+impl MachineAndAccounts {
+    /// What the name service says within two seconds. A directory server that is away must not keep a person waiting for a
+    /// warning; the thread that still asks ends with the answer or with the program.
+    fn answer(&self, name: &str, ask: fn(&str) -> Option<bool>) -> Option<bool> {
+        if self.silent.get() {
+            return None;
+        }
+        let (tell, told) = mpsc::channel();
+        let name = name.to_owned();
+        thread::spawn(move || tell.send(ask(&name)));
+        let answer = told.recv_timeout(Duration::from_secs(2)).ok();
+        self.silent.set(answer.is_none());
+        answer.flatten()
     }
 }
 

@@ -32,7 +32,7 @@ use std::time::Duration;
 use bilayer_core::Spec;
 use bilayer_ipc::Limits;
 
-pub use checks::{Checks, Machine, Refusal, Unchecked};
+pub use checks::{Checks, Machine, MachineAndAccounts, Refusal, Unchecked};
 pub use print::print;
 pub use report::{Finding, Report, Severity, Style};
 pub use sample::sample;

@@ -110,11 +110,8 @@ fn check(
         }
     }
     if let Err(refusal) = how.checks.executable(program) {
-        let hint = match std::env::consts::FAMILY {
-            "unix" => format!("name a program, or make this one executable: `chmod +x {shown}`"),
-            _ => "name a program, such as an `.exe` file".to_owned(),
-        };
-        node.wrong(format!("names `{shown}`, which cannot be started: {refusal}"), findings).hint(hint);
+        node.wrong(format!("names `{shown}`, which cannot be started: {refusal}"), findings)
+            .hint("name a program that can be started");
         return None;
     }
     Some(())

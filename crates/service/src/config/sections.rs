@@ -62,6 +62,7 @@ const LEVELS: [(&str, Level); 5] = [
 
 fn log(mut table: Table<'_>, source: &Source, how: &Loading<'_>, findings: &mut Findings) -> Log {
     let default = Log::default();
+    let errors_before = findings.errors;
     let mut log = Log {
         level: table.read("level", findings, one_of(&LEVELS)).unwrap_or(default.level),
         directory: table
@@ -72,11 +73,12 @@ fn log(mut table: Table<'_>, source: &Source, how: &Loading<'_>, findings: &mut 
             .read("max_age", findings, duration(HOUR..=HOUR * 24 * 3660))
             .unwrap_or(default.max_age),
     };
+    let comparable = findings.errors == errors_before;
     let max_total = table.read("max_total", findings, |node, findings| {
         Some((size(64 * KIB..=1024 * GIB)(node.clone(), findings)?, node))
     });
     match max_total {
-        Some((max_total, node)) if max_total < log.max_size => {
+        Some((max_total, node)) if comparable && max_total < log.max_size => {
             node.wrong("is less than one file may have", findings).hint(format!(
                 "all files together need at least `max_size`, which is \"{}\"",
                 show_size(log.max_size)

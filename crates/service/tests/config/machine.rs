@@ -32,7 +32,7 @@ impl Checks for Fake {
 
     fn executable(&self, program: &Path) -> Result<(), Refusal> {
         match program.ends_with("notes.txt") {
-            true => Err(Refusal("no execute permission".to_owned())),
+            true => Err(Refusal("it is not executable; chmod +x makes it so".to_owned())),
             false => Ok(()),
         }
     }
