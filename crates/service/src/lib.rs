@@ -24,7 +24,7 @@ mod output;
 mod source;
 
 pub use bilayer_ipc::rpc::RpcError;
-pub use bilayer_platform::is_privileged;
+pub use bilayer_platform::{helper_main, is_privileged};
 pub use builder::{Builder, Call, RunError, Service};
 pub use observe::{Observation, Observer};
 pub use source::{Director, Script, SessionSource};
