@@ -5,24 +5,25 @@ use anyhow::{Context, Result, bail};
 use crate::process::{cargo, program, read, run};
 use crate::root;
 
-/// The schema files, and the command of `bilayer` that prints each.
-const SCHEMAS: [(&str, &[&str]); 2] =
-    [("docs/schema/wire.json", &["schema"]), ("docs/schema/config.json", &["config", "schema"])];
+/// The schema of the configuration. Those of the wire are kept by a test of their crate.
+const CONFIG_SCHEMA: &str = "schema/config.schema.json";
 
 /// Writes the checked-in schema files again, or fails where one is out of date.
 pub(crate) fn schema(check: bool) -> Result<()> {
-    for (path, command) in SCHEMAS {
-        let printed = read(cargo(["run", "--quiet", "--bin", "bilayer", "--"]).args(command))?;
-        let file = root().join(path);
-        if std::fs::read_to_string(&file).is_ok_and(|text| text == printed) {
-            println!("{path} is up to date");
-        } else if check {
-            bail!("{path} is out of date; run `cargo xtask schema` and commit what it writes");
-        } else {
-            std::fs::create_dir_all(file.parent().context("the schema files lie in a folder")?)?;
-            std::fs::write(&file, printed).with_context(|| format!("cannot write {}", file.display()))?;
-            println!("{path} written");
-        }
+    let mut wire = cargo(["test", "--quiet", "--package", "bilayer-ipc", "--test", "schema"]);
+    if !check {
+        wire.env("BILAYER_WRITE_SCHEMA", "1");
+    }
+    run(&mut wire)?;
+    let printed = read(&mut cargo(["run", "--quiet", "--bin", "bilayer", "--", "config", "schema"]))?;
+    let file = root().join(CONFIG_SCHEMA);
+    if std::fs::read_to_string(&file).is_ok_and(|text| text == printed) {
+        println!("{CONFIG_SCHEMA} is up to date");
+    } else if check {
+        bail!("{CONFIG_SCHEMA} is out of date; run `cargo xtask schema` and commit what it writes");
+    } else {
+        std::fs::write(&file, printed).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("{CONFIG_SCHEMA} written");
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ enum Chore {
         #[arg(last = true)]
         options: Vec<String>,
     },
-    /// Whole-system tests of the Windows half under Wine.
+    /// Tests of the Windows half, run under Wine.
     E2eWindows,
     /// Measure beside the floor, in one run.
     Bench {
