@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use bilayer_platform::{Command, Mode, Process, SessionInfo, Sessions, is_privileged, launch};
+use bilayer_platform::{Command, Hint, Mode, Process, SessionInfo, Sessions, is_privileged, launch};
 use tokio::io::AsyncReadExt as _;
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,7 +46,12 @@ async fn follow(mode: Mode) -> Result<(), bilayer_platform::Error> {
             }
         }
         tokio::select! {
-            hint = sessions.hint() => println!("{:9.3} {hint:?}", begin.elapsed().as_secs_f64()),
+            hint = sessions.hint() => {
+                println!("{:9.3} {hint:?}", begin.elapsed().as_secs_f64());
+                if matches!(hint, Hint::ShutdownAnnounced { .. }) {
+                    sessions.release_shutdown();
+                }
+            }
             () = tokio::time::sleep(Duration::from_secs(30)) => println!("{:9.3} again", begin.elapsed().as_secs_f64()),
         }
     }

@@ -172,7 +172,7 @@ fn with_answer_buffer<T>(mut call: impl FnMut(*mut libc::c_char, usize) -> io::R
         let mut buffer = vec![0; length];
         match call(buffer.as_mut_ptr(), length) {
             Err(error) if error.raw_os_error() == Some(libc::ERANGE) && length < ANSWER_LENGTH_MAX => {
-                length *= 4
+                length *= 4;
             }
             answer => return answer,
         }

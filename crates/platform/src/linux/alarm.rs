@@ -54,13 +54,10 @@ impl Alarm {
         loop {
             let Ok(mut ready) = self.timer.readable().await else { return std::future::pending().await };
             let mut count = [0u8; 8];
-            match ready.try_io(|timer| Ok(rustix::io::read(timer, &mut count)?)) {
-                Ok(Ok(_)) => {
-                    self.set = None;
-                    return;
-                }
-                // Cancelled by setting it anew, between the wake-up and the read.
-                Ok(Err(_)) | Err(_) => {}
+            // It fails where the alarm was set anew between the wake-up and the read.
+            if let Ok(Ok(_)) = ready.try_io(|timer| Ok(rustix::io::read(timer, &mut count)?)) {
+                self.set = None;
+                return;
             }
         }
     }

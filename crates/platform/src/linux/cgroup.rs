@@ -128,7 +128,7 @@ pub(crate) fn pids_of(folder: &Path) -> io::Result<Vec<i32>> {
 
 /// Whether the machine has the unified hierarchy, and it alone.
 pub(crate) fn is_unified() -> bool {
-    statfs(MOUNT).is_ok_and(|found| i64::from(found.f_type) == CGROUP2_SUPER_MAGIC)
+    statfs(MOUNT).is_ok_and(|found| found.f_type == CGROUP2_SUPER_MAGIC)
 }
 
 /// The folder of a group, from its path as D-Bus and `/proc` have it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use super::account::Account;
@@ -21,6 +21,23 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
 
 /// What says where a display is and how to be let in.
 const DISPLAY: [&str; 3] = ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"];
+
+/// What systemd tells each service about itself: systemd.exec(5). The manager has them from the one that started it; in a program
+/// that it did not start they are wrong.
+const OF_ONE_SERVICE: [&str; 12] = [
+    "FDSTORE",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "MAINPID",
+    "MANAGERPID",
+    "NOTIFY_SOCKET",
+    "SYSTEMD_EXEC_PID",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
 
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
@@ -52,6 +69,9 @@ pub(super) fn compose(
 ) -> Variables {
     let mut variables = of_account(account);
     variables.extend(manager.iter().map(|(name, value)| (name.clone(), value.clone())));
+    for name in OF_ONE_SERVICE {
+        variables.remove(OsStr::new(name));
+    }
     if own_display {
         for name in DISPLAY {
             variables.remove(OsStr::new(name));
@@ -121,12 +141,9 @@ fn is_name(name: &[u8]) -> bool {
     name.first().is_some_and(letter) && name.iter().all(|byte| letter(byte) || byte.is_ascii_digit())
 }
 
-/// Borrowed for comparing: the order of a map is the order of names.
+/// In the order of their names.
 pub(super) fn listed(variables: &Variables) -> Vec<(OsString, OsString)> {
-    variables
-        .iter()
-        .map(|(name, value)| (name.clone(), OsStr::from_bytes(value.as_bytes()).to_owned()))
-        .collect()
+    variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 #[cfg(test)]
@@ -152,13 +169,14 @@ mod tests {
 
     #[test]
     fn later_wins() {
-        let manager = parse(b"PATH=/opt/bin\0LANG=de_DE.UTF-8\0DISPLAY=:0\0XDG_SESSION_ID=9\0XDG_VTNR=3\0");
+        let manager = parse(b"PATH=/opt/bin\0SYSTEMD_EXEC_PID=42\0LANG=de_DE.UTF-8\0DISPLAY=:0\0XDG_SESSION_ID=9\0XDG_VTNR=3\0");
         let all = compose(&alice(), &manager, &sample(), &Variables::new(), false);
         assert_eq!(value(&all, "HOME"), Some("/home/alice"));
         assert_eq!(value(&all, "PATH"), Some("/opt/bin"));
         assert_eq!(value(&all, "LANG"), Some("de_DE.UTF-8"));
         assert_eq!(value(&all, "XDG_SESSION_ID"), Some("2"));
         assert_eq!(value(&all, "XDG_VTNR"), Some("7"));
+        assert_eq!(value(&all, "SYSTEMD_EXEC_PID"), None);
         assert!(has_display(&all));
     }
 

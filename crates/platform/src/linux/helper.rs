@@ -28,23 +28,14 @@ pub fn helper_main() -> Option<ExitCode> {
     if args.next()? != MARK {
         return None;
     }
-    let args: Vec<String> = args.collect();
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    let outcome =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Cause::from).and_then(
-            |runtime| {
-                runtime.block_on(async {
-                    let done = async {
-                        match words[..] {
-                            ["environment"] => print_environment().await,
-                            ["notify", title, text] => notify(title, text).await,
-                            _ => Err("unknown errand".into()),
-                        }
-                    };
-                    tokio::time::timeout(DONE_WITHIN, done).await?
-                })
-            },
-        );
+    let words: Vec<String> = args.collect();
+    // On a thread of its own, so that it works also where `main` is run by a runtime already.
+    let errand = std::thread::spawn(move || -> Result<(), Cause> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        runtime.block_on(async { tokio::time::timeout(DONE_WITHIN, perform(&words)).await? })
+    });
+    let outcome = errand.join().unwrap_or_else(|_| Err("the helper failed".into()));
     match outcome {
         Ok(()) => Some(ExitCode::SUCCESS),
         Err(error) => {
@@ -97,6 +88,14 @@ async fn errand(station: &Station, words: &[&str]) -> Result<Vec<u8>, Cause> {
         Ok(Ok(exit)) => Err(format!("the helper ended early: {exit}").into()),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err("no answer within 2 s".into()),
+    }
+}
+
+async fn perform(words: &[&str]) -> Result<(), Cause> {
+    match words {
+        ["environment"] => print_environment().await,
+        ["notify", title, text] => notify(title, text).await,
+        _ => Err("unknown errand".into()),
     }
 }
 

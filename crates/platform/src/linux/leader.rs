@@ -11,7 +11,6 @@ use super::proc;
 
 /// A session's leader, watched: its death is the end of the session, whatever else still runs in it.
 pub(crate) struct Leader {
-    pid: i32,
     start: u64,
     pidfd: AsyncFd<Pidfd>,
 }
@@ -21,11 +20,7 @@ impl Leader {
     pub(crate) fn watch(pid: i32) -> io::Result<Leader> {
         let start = proc::stat(pid)?.start;
         let pidfd = Pidfd::open_verified(pid, start)?.watched()?;
-        Ok(Leader { pid, start, pidfd })
-    }
-
-    pub(crate) fn pid(&self) -> i32 {
-        self.pid
+        Ok(Leader { start, pidfd })
     }
 
     /// In clock ticks since the boot.
@@ -50,6 +45,12 @@ pub(crate) struct Login {
     pub(crate) limits: Vec<(Resource, Rlimit)>,
     pub(crate) umask: u32,
     pub(crate) nice: i32,
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Login { limits: Vec::new(), umask: 0o022, nice: 0 }
+    }
 }
 
 impl Login {

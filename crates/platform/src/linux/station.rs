@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::process::{getegid, geteuid};
 
+use super::account::Account;
+use super::environment;
 use super::leader::{Leader, Login};
 
 /// All that is needed to start a process in a session, as its user. Cheap to clone; does not change: an enumeration brings a
@@ -58,6 +61,25 @@ impl Station {
             environment_known: true,
             scope: super::cgroup::own_delegated(),
         })
+    }
+
+    /// A user without a session: only what the user database says of them. What is started here belongs to no session and is
+    /// not ended by any logoff. `NotFound`: there is no user with this uid. Needs a runtime, and privilege to be of use.
+    pub async fn of_user(uid: u32) -> io::Result<Station> {
+        let account = Account::look_up(uid).await?;
+        Ok(Station::new(Facts {
+            user: account.name.clone(),
+            uid,
+            gid: account.gid,
+            become_user: Some(BecomeUser {
+                groups: account.gids.clone(),
+                login: Login::default(),
+                leader: None,
+            }),
+            environment: Arc::new(environment::listed(&environment::of_account(&account))),
+            environment_known: true,
+            scope: None,
+        }))
     }
 
     pub(crate) fn facts(&self) -> &Facts {

@@ -17,6 +17,9 @@ use super::proc::{self, Stat};
 /// How often a family is gone through before its processes are said to fork too fast.
 const ROUNDS_MAX: usize = 32;
 
+/// How many looks in a row must find nothing.
+const QUIET_ROUNDS: usize = 2;
+
 /// Our children that somebody waits for.
 static ROOTS: Mutex<Option<HashSet<i32>>> = Mutex::new(None);
 
@@ -42,10 +45,12 @@ impl Family {
     pub(super) fn kill(&self, root: Option<&Pidfd>) -> io::Result<usize> {
         // Whatever a root that has ended left behind is ours by now. A crash is answered within a millisecond, and going
         // through all of `/proc` would take longer than that.
-        if root.is_none() && !has_strays() {
+        // Asked twice, because a list of children that changes while it is read can leave one out: proc(5).
+        if root.is_none() && !has_strays() && !has_strays() {
             return Ok(0);
         }
         let mut killed = HashSet::new();
+        let mut quiet = 0;
         for _ in 0..ROUNDS_MAX {
             let members = self.members();
             if let Some(root) = root {
@@ -58,7 +63,9 @@ impl Family {
                 process.signal(Signal::KILL)?;
                 fresh |= killed.insert((pid, stat.start));
             }
-            if !fresh {
+            // One look is not one moment: a process that ended during it can have hidden the child that it left.
+            quiet = if fresh { 0 } else { quiet + 1 };
+            if quiet == QUIET_ROUNDS {
                 reap_strays();
                 return Ok(killed.len());
             }

@@ -1,5 +1,6 @@
 //! What the contract tests share.
 #![allow(dead_code)] // Each test binary uses a part of it.
+#![allow(clippy::unwrap_used)] // Only functions that are marked as tests are known to be ones.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

@@ -123,7 +123,7 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
 /// Limits, umask, nice value and out-of-memory score as in a login of that session, while this is still root.
 fn settle(user: &Become<'_>) -> Result<(), Errno> {
     for (resource, limit) in user.limits {
-        process::setrlimit(*resource, limit.clone())?;
+        process::setrlimit(*resource, *limit)?;
     }
     process::umask(Mode::from_raw_mode(user.umask));
     process::setpriority_process(None, user.nice)?;
@@ -202,7 +202,8 @@ fn execute(orders: &Orders<'_>) -> c_int {
 }
 
 fn last_error() -> Errno {
-    // SAFETY: errno lives in the thread's own memory; in a child that shares its parent's, the parent's thread sleeps.
-    let number = unsafe { *libc::__errno_location() };
+    // It reads `errno`, which lives in the thread's own memory, and nothing else; in a child that shares its parent's memory,
+    // the parent's thread sleeps.
+    let number = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
     Errno::from_raw_os_error(number)
 }

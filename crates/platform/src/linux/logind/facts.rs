@@ -76,8 +76,8 @@ impl Facts {
             leader: i32::try_from(number("Leader")?).ok()?,
             state: match text("State")?.as_str() {
                 "closing" => LogindState::Closing,
-                // `State` says "active" also for what has no seat; `Active` is the same and is signalled.
-                "active" => LogindState::Active,
+                // `State` can still say "opening", and nobody is told when that is over; `Active` is right from the start.
+                _ if truth("Active") => LogindState::Active,
                 _ => LogindState::Online,
             },
             locked: truth("LockedHint"),
@@ -136,7 +136,8 @@ mod tests {
             ("User", Variant::from(user)),
             ("Name", Variant::from("alice")),
             ("Leader", Variant::from(42_u32)),
-            ("State", Variant::from("active")),
+            ("State", Variant::from("opening")),
+            ("Active", Variant::from(true)),
             ("LockedHint", Variant::from(false)),
             ("Remote", Variant::from(false)),
             ("Seat", Variant::from(seat)),

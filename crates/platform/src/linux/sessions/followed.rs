@@ -19,6 +19,8 @@ use crate::system::station::{BecomeUser, Facts as StationFacts};
 use crate::system::{cgroup, helper};
 use crate::{Cause, Hint, Kind, SessionInfo, State, Station, User};
 
+/// How long a new session may take to get its scope, a unit that systemd starts.
+const SCOPE_WITHIN: Duration = Duration::from_secs(10);
 /// A display shows up a fraction of a second after its session, and nobody tells root.
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 /// From here on the next look is at the next enumeration.
@@ -58,6 +60,8 @@ struct Known {
     shares_manager: bool,
     account: Option<Account>,
     login: Login,
+    /// The scope was there once: if it is not there now, the session is over.
+    scope_seen: bool,
     /// Once the user's service manager has answered, or has not in its time.
     variables: Option<Variables>,
     /// Made when asked for, and kept while nothing changes.
@@ -79,6 +83,7 @@ impl Followed {
             shares_manager,
             account: None,
             login: Login::of(facts.leader),
+            scope_seen: false,
             variables: None,
             station: None,
         };
@@ -135,7 +140,7 @@ impl Followed {
                 "seat0" => Kind::Console,
                 _ => Kind::Other,
             },
-            state: self.state(),
+            state: self.state(&mut known),
             locked: facts.locked,
             remote: facts.remote,
             session_type: Some(facts.session_type.clone()),
@@ -145,11 +150,13 @@ impl Followed {
     }
 
     /// The end of a session is the earliest of: its leader dead, its scope gone, logind calls it closing.
-    fn state(&self) -> State {
+    fn state(&self, known: &mut Known) -> State {
         let alive = self.leader.as_ref().is_some_and(|leader| !leader.is_dead());
         let scope_is_there = scope_of(&self.facts).is_none_or(|scope| scope.is_dir());
+        let scope_is_gone = known.scope_seen && !scope_is_there;
+        known.scope_seen |= scope_is_there;
         match self.facts.state {
-            _ if !alive || !scope_is_there => State::Closing,
+            _ if !alive || scope_is_gone => State::Closing,
             LogindState::Closing => State::Closing,
             LogindState::Active => State::Active,
             LogindState::Online => State::Inactive,
@@ -201,6 +208,7 @@ impl Known {
 
 /// Fetches what logind does not say; again whenever asked to. Ends never, but with its session.
 async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: Arc<Semaphore>) {
+    wait_for_scope(&shared).await;
     let uid = shared.known().facts.uid;
     let account = look_up(uid).await;
     shared.known().account = Some(account.clone());
@@ -213,7 +221,7 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
             Ok(answer) => manager = answer,
             // What it said before still stands.
             Err(error) => {
-                tracing::debug!(user = account.name, %error, "the user's service manager does not answer")
+                tracing::debug!(user = account.name, %error, "the user's service manager does not answer");
             }
         }
         drop(turn);
@@ -234,8 +242,18 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
             }
         } else {
             tokio::time::sleep(wait).await;
-            wait *= 2;
+            wait += wait / 2;
         }
+    }
+}
+
+/// logind announces a session before its scope is there, and does not say when it is.
+async fn wait_for_scope(shared: &Shared) {
+    let Some(scope) = scope_of(&shared.known().facts) else { return };
+    let mut wait = Duration::from_millis(1);
+    while !scope.is_dir() && wait < SCOPE_WITHIN {
+        tokio::time::sleep(wait).await;
+        wait *= 2;
     }
 }
 
@@ -245,7 +263,7 @@ async fn look_up(uid: u32) -> Account {
         match Account::look_up(uid).await {
             Ok(account) => return account,
             Err(error) => {
-                tracing::warn!(uid, %error, "cannot look up a user who has logged on; trying again")
+                tracing::warn!(uid, %error, "cannot look up a user who has logged on; trying again");
             }
         }
         tokio::time::sleep(wait).await;
