@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
     match follow(mode).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string));
+            tell(&error);
             ExitCode::FAILURE
         }
     }
@@ -34,16 +34,13 @@ async fn follow(mode: Mode) -> Result<(), bilayer_platform::Error> {
             Ok(found) => {
                 for session in found {
                     print(&session);
-                    if let Some(program) = program.clone().filter(|_| session.display) {
-                        if served.insert(session.logon.clone()) {
-                            start(&session, program);
-                        }
+                    let ready = program.clone().filter(|_| session.display);
+                    if let Some(program) = ready.filter(|_| served.insert(session.logon.clone())) {
+                        start(&session, program);
                     }
                 }
             }
-            Err(error) => {
-                println!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string))
-            }
+            Err(error) => tell(&error),
         }
         tokio::select! {
             hint = sessions.hint() => {
@@ -95,7 +92,7 @@ fn start(session: &SessionInfo, program: PathBuf) {
             });
         }
         Err(error) => {
-            println!("    {error}: {:?}", std::error::Error::source(&error).map(ToString::to_string))
+            tell(&error);
         }
     }
 }
@@ -103,4 +100,12 @@ fn start(session: &SessionInfo, program: PathBuf) {
 async fn report(session: &str, process: &Process, text: &str, errors: &str) {
     let exit = process.exited().await;
     println!("    in session {session}: {exit}, swept {:?}\n{text}{errors}", process.sweep());
+}
+
+/// An error and what caused it.
+fn tell(error: &dyn std::error::Error) {
+    println!("    {error}");
+    if let Some(source) = error.source() {
+        tell(source);
+    }
 }

@@ -86,10 +86,11 @@ fn the_survivors_of_one_are_not_those_of_another() {
         let first: u32 = line_of(&mut one.stdout).await.parse().unwrap();
         let second: u32 = line_of(&mut other.stdout).await.parse().unwrap();
         within("the exits", async { tokio::join!(one.process.exited(), other.process.exited()) }).await;
-        assert_eq!(one.process.sweep().unwrap(), 1);
+        // The shell between may still be on its way out, and then it is counted, too.
+        assert!(one.process.sweep().unwrap() >= 1);
         until("the first one's end", || !runs(first)).await;
         assert!(runs(second));
-        assert_eq!(other.process.sweep().unwrap(), 1);
+        assert!(other.process.sweep().unwrap() >= 1);
     });
 }
 
