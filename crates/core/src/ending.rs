@@ -120,7 +120,7 @@ impl Supervisor {
             slot.shift(by);
             let entry = self.specs.get(&key.spec).expect("a spec stays as long as it has instances");
             let deadline = slot.deadline(&entry.spec);
-            self.timers.set(key, &mut slot.armed, deadline);
+            self.timers.set(key, &mut slot.armed, deadline, false);
             if slot.view.state != before {
                 self.actions.push_back(Action::Changed(key));
             }

@@ -178,16 +178,23 @@ impl Supervisor {
 
     /// Hands an instance something that was said about the process of one generation.
     fn report(&mut self, key: InstanceKey, generation: u32, input: Input) {
-        if self.slots.get(&key).is_some_and(|slot| slot.view.generation == generation) {
-            self.drive(key, input);
-        }
+        self.drive_if(key, Some(generation), input);
     }
 
-    /// Hands an instance an input and draws the consequences for everything that is indexed or counted about it.
+    /// Hands an instance an input.
     pub(crate) fn drive(&mut self, key: InstanceKey, input: Input) {
+        self.drive_if(key, None, input);
+    }
+
+    /// Hands an instance an input, if it is of this generation, and draws the consequences for everything that is indexed
+    /// or counted about it.
+    fn drive_if(&mut self, key: InstanceKey, generation: Option<u32>, input: Input) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
+        if generation.is_some_and(|generation| generation != slot.view.generation) {
+            return;
+        }
         let entry = self.specs.get_mut(&key.spec).expect("a spec stays as long as it has instances");
-        let before = slot.view;
+        let (before, was_looping) = (slot.view.state, slot.view.crash_loop);
         let fate = slot.step(
             &mut Context {
                 key,
@@ -206,30 +213,30 @@ impl Supervisor {
             return;
         }
         let stays = fate == Fate::Stays;
-        let after = slot.view;
+        let after = slot.view.state;
+        let changed = !stays || before != after || was_looping != slot.view.crash_loop;
 
-        self.live -= u32::from(before.state.has_process());
-        self.live += u32::from(stays && after.state.has_process());
+        let deadline = if stays { slot.deadline(&entry.spec) } else { None };
+        let may_be_early = matches!(after, State::Running { .. }) && input != Input::Due;
+        self.timers.set(key, &mut slot.armed, deadline, may_be_early);
+        self.live -= u32::from(before.has_process());
+        self.live += u32::from(stays && after.has_process());
         entry.blocking -= u32::from(slot.blocks);
         slot.blocks = stays && slot.is_blocking(&entry.spec);
         entry.blocking += u32::from(slot.blocks);
-        match (waits_for_handover(&before.state), stays && waits_for_handover(&after.state)) {
+        match (waits_for_handover(&before), stays && waits_for_handover(&after)) {
             (false, true) => drop(self.heirs.insert((key.spec, key.logon))),
             (true, false) => drop(self.heirs.remove(&(key.spec, key.logon))),
             (true, true) | (false, false) => {}
         }
-        let deadline = if stays { slot.deadline(&entry.spec) } else { None };
-        self.timers.set(key, &mut slot.armed, deadline);
-        let is_free = entry.blocking == 0;
-
+        if entry.blocking == 0 && !self.heirs.is_empty() {
+            self.vacant.push(key.spec);
+        }
         if !stays {
             self.remove(key);
         }
-        if !stays || before.state != after.state || before.crash_loop != after.crash_loop {
+        if changed {
             self.actions.push_back(Action::Changed(key));
-        }
-        if is_free && !self.heirs.is_empty() {
-            self.vacant.push(key.spec);
         }
     }
 

@@ -15,9 +15,16 @@ impl Timers {
         self.0.first().map(|&(at, _)| at)
     }
 
-    /// Moves the entry of `key` from `armed` to `deadline`.
-    pub(crate) fn set(&mut self, key: InstanceKey, armed: &mut Option<Time>, deadline: Option<Time>) {
-        if *armed == deadline {
+    /// Moves the entry of `key` from `armed` to `deadline`; or leaves it where it stands, if it may be `early`: then its
+    /// owner is asked too soon, once, and moves it on. That spares the index where a deadline is put off again and again.
+    pub(crate) fn set(
+        &mut self,
+        key: InstanceKey,
+        armed: &mut Option<Time>,
+        deadline: Option<Time>,
+        early: bool,
+    ) {
+        if *armed == deadline || (early && armed.is_some() && *armed < deadline) {
             return;
         }
         if let Some(at) = armed.take() {
