@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 fn dirs(folder: &Folder) -> Dirs {
     let dirs =
         Dirs { runtime: folder.0.join("run"), state: folder.0.join("state"), log: folder.0.join("log") };
-    dirs.ensure().unwrap();
+    dirs.ensure().expect("folders in a fresh folder");
     dirs
 }
 

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Gid, Uid, chown};
+use rustix::fs::{AtFlags, CWD, Mode, Uid, chownat, fchmod};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, listen, socket_with};
 use rustix::process::geteuid;
 use tokio::net::UnixListener;
 
@@ -18,6 +19,9 @@ pub const ENDPOINT_PER: EndpointPer = EndpointPer::Session;
 /// unix(7): `sun_path` has 108 bytes, and we keep its end marker.
 const PATH_LENGTH_MAX: usize = 107;
 
+/// How many connections may wait to be accepted. The loop takes them at once.
+const BACKLOG: i32 = 128;
+
 /// A listening socket. Dropping it removes it from the file system.
 pub struct Listener {
     socket: UnixListener,
@@ -29,8 +33,9 @@ impl Listener {
     pub fn for_agents(dirs: &Dirs, station: &Station, tag: &str) -> Result<Listener, Error> {
         let listener = Listener::bind(&agent_sockets(dirs).join(format!("{tag}.sock")))?;
         if station.uid() != geteuid().as_raw() {
-            let (uid, gid) = (Uid::from_raw(station.uid()), Gid::from_raw(station.gid()));
-            chown(&listener.address, Some(uid), Some(gid)).map_err(|errno| listener.failed(errno.into()))?;
+            let uid = Uid::from_raw(station.uid());
+            chownat(CWD, &listener.address, Some(uid), None, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|errno| listener.failed(errno.into()))?;
         }
         Ok(listener)
     }
@@ -52,14 +57,20 @@ impl Listener {
         Ok((Stream::new(socket), peer))
     }
 
-    /// Binds, closed to everybody but this user. The folder is ours, so nobody can slip in between bind and chmod: who
-    /// reaches the socket in that moment is still refused by its umask-independent owner check in [`Peer`].
+    /// Binds a socket that is closed to everybody but this user from its first moment: on Linux the mode of the descriptor is
+    /// what the socket in the file system is made with, less the umask.
     fn bind(path: &Path) -> Result<Listener, Error> {
         let address = printable(path)?;
         make_way(path, &address)?;
-        let failed = |source| Error::Listen { address: address.clone(), source };
-        let socket = UnixListener::bind(path).map_err(failed)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        let bound = || -> io::Result<UnixListener> {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+            fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+            rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+            listen(&socket, BACKLOG)?;
+            UnixListener::from_std(socket.into())
+        };
+        let socket = bound().map_err(|source| Error::Listen { address: address.clone(), source })?;
         Ok(Listener { socket, address })
     }
 

@@ -89,10 +89,6 @@ impl Station {
     pub(crate) fn uid(&self) -> u32 {
         self.facts.uid
     }
-
-    pub(crate) fn gid(&self) -> u32 {
-        self.facts.gid
-    }
 }
 
 /// Without the environment: it may hold secrets.
