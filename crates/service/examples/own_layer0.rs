@@ -35,6 +35,7 @@ fn run(file: &Path) -> Result<(), String> {
         Ok(serde_json::json!({ "agent": call.agent, "user": call.user, "valid": true }))
     });
     // Agents die with the thread that started them, so the service runs on the main thread.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(service.run()).map_err(|error| bilayer::chain(&error))
 }

@@ -4,6 +4,7 @@ mod arbitrary;
 mod file;
 mod machine;
 mod mistakes;
+mod reference;
 mod reload;
 mod render;
 mod schema;
