@@ -8,6 +8,7 @@ mod ci;
 mod docs;
 mod fuzz;
 mod licences;
+mod main_job;
 mod process;
 mod setup;
 mod targets;
@@ -33,6 +34,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// The main job, shown on this machine: an agent starts, is killed, is back, and everything stops.
+    Try,
     /// Everything that must hold before a change lands.
     Ci {
         /// Only the steps whose name contains one of these.
@@ -88,6 +91,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Args::parse().chore {
+        Chore::Try => main_job::main_job(),
         Chore::Ci { only } => ci::ci(&only),
         Chore::Tidy => tidy::tidy(),
         Chore::Test => tests::workspace().and_then(tests::Count::verdict),

@@ -90,13 +90,13 @@ impl Driver {
             note.status = None;
         }
         if let Some(status) = self.agent_status(instance) {
-            let pid = status.pid;
-            let line = format!("{}: {}", status::word(status.state), status.reason.text);
             let (agent, session, user) = (&status.agent, &status.session, &status.user.name);
+            let (pid, generation) = (status.pid, status.generation);
+            let (state, text) = (status::word(status.state), &status.reason.text);
             if status.crash_loop {
-                tracing::warn!(%agent, %session, %user, pid, generation = status.generation, "{line} (crash loop)");
+                tracing::warn!(%agent, %session, %user, pid, generation, state, "{text}");
             } else {
-                tracing::info!(%agent, %session, %user, pid, generation = status.generation, "{line}");
+                tracing::info!(%agent, %session, %user, pid, generation, state, "{text}");
             }
             self.observe(|| Observation::Agent(Box::new(status)));
         }

@@ -84,11 +84,11 @@ impl Driver {
         })
     }
 
-    /// Why an instance is in its state: one word, and a sentence that can stand alone.
+    /// Why an instance is in its state: one word, and a sentence whose subject is the agent.
     fn reason(&self, key: InstanceKey, state: &State) -> Reason {
         let (code, mut text) = match state {
             State::Waiting { why, .. } => (why.code(), why.to_string()),
-            State::Starting => ("starting", "its process is being started".into()),
+            State::Starting => ("starting", "is being started".into()),
             State::Running { ready: Some(false), .. } => {
                 ("not-ready", "runs, but has not said that it is ready".into())
             }
