@@ -239,3 +239,48 @@ impl Listener {
         let _ = self.hints.try_send(hint);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::UI::WindowsAndMessaging::WTS_CONSOLE_DISCONNECT;
+
+    use super::*;
+
+    #[test]
+    fn messages_become_hints() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let seen = Arc::new(Seen::default());
+        let mut window = Window::open(Arc::clone(&seen)).unwrap();
+        let handle = window.handle;
+        let post = |message, wparam: u32, lparam| {
+            // SAFETY: takes plain values only.
+            succeeded(unsafe { PostMessageW(handle as HWND, message, wparam as WPARAM, lparam) }).unwrap();
+        };
+        let mut next = || {
+            let hint = async { tokio::time::timeout(Duration::from_secs(10), window.hint()).await };
+            runtime.block_on(hint).expect("a hint comes")
+        };
+        for (event, locked) in
+            [(WTS_SESSION_LOCK, true), (WTS_CONSOLE_DISCONNECT, true), (WTS_SESSION_UNLOCK, false)]
+        {
+            post(WM_WTSSESSION_CHANGE, event, 0);
+            assert_eq!(next(), Hint::Sessions);
+            assert_eq!(seen.locked.load(Ordering::Relaxed), locked);
+        }
+        for (event, hint) in [(PBT_APMSUSPEND, Hint::Suspend), (PBT_APMRESUMEAUTOMATIC, Hint::Resume)] {
+            post(WM_POWERBROADCAST, event, 0);
+            assert_eq!(next(), hint);
+        }
+        // The question is not the end: somebody may say no.
+        post(WM_QUERYENDSESSION, 0, 0);
+        post(WM_ENDSESSION, 0, 0);
+        post(WM_ENDSESSION, 1, 0);
+        assert_eq!(next(), Hint::ShutdownAnnounced { within: END_HELD_UP });
+        assert_eq!(next(), Hint::Sessions);
+        assert!(seen.ending.load(Ordering::Relaxed));
+        // The end is held up while the window lives, and no longer: else this would take 4.5 s.
+        let dropped = std::time::Instant::now();
+        drop(window);
+        assert!(dropped.elapsed() < END_HELD_UP);
+    }
+}
