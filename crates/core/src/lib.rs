@@ -17,6 +17,32 @@
 //! 2. `poll_action()` until it returns `None`, executing each action;
 //! 3. sleep until `next_deadline()` or the next thing that happens; at the deadline, `handle(now, Event::Tick)`.
 //!
+//! # What is decided where
+//!
+//! - `supervisor`: the entry points; hands each event to the instance it is about and keeps the indexes and counts.
+//! - `reconcile`: what an enumeration, a configuration or an adoption changes.
+//! - `serve`: which sessions a spec serves.
+//! - `instance`: the states; `step` holds every cell of (state, input), `exits` what an end means, `stop` the ladder from
+//!   a request to a kill.
+//! - `backoff`: delays, jitter, restart intensity.
+//! - `mode`, `ending`: suspend, shutdown, the end of the service.
+//! - `timers`, `logons`, `words`: the index of deadlines, numbers for logons, codes and sentences for reasons.
+//!
+//! # What holds
+//!
+//! - An instance that exists without a process is waiting, held or released, and says why. One whose session is not served
+//!   (any more) is removed as soon as it has no process; `Changed` is then the last that is heard of it.
+//! - What follows a stop is looked up when the process has ended, not when the stop began: whoever comes back meanwhile is
+//!   served again, and never twice.
+//! - An exit is read in this order: it was asked for; the agent's goodbye; the spec's table; what the operating systems mean
+//!   by it. `restart.on = never` releases whatever would restart, also an agent that hung.
+//! - A person's start ignores delays and forgets failures. It does not override what forbids a process now: a lock, a
+//!   missing display, a handover, a shutdown.
+//! - A changed fingerprint restarts what runs, retries at once what waits for a delay or is held because it could not work,
+//!   and leaves alone what a person or the agent itself has put down.
+//! - A stop that runs is shortened by the end of the service or the machine, and never lengthened.
+//! - Generations of one (spec, logon) go on for as long as that logon is known, also when the instance is made anew.
+//!
 //! **Architecture invariant:** this crate is `no_std` and depends on nothing but `core` and `alloc`.
 
 #![no_std]

@@ -23,10 +23,11 @@ pub struct InstanceKey {
 /// Which sessions a spec serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Serve {
-    /// The active session at the machine's own keyboard and screen: one at a time.
+    /// The active session at the machine's own keyboard and screen: one at a time. The agent of another session must have
+    /// ended before this one's starts, unless it is there to stay ([`OnLeave::Keep`]).
     #[default]
     Console,
-    /// Every active session, console or remote.
+    /// Every active session, of whatever kind.
     Active,
     /// Every logged-on user's sessions, also those in the background.
     All,
@@ -38,7 +39,8 @@ pub enum OnLeave {
     /// The agent is stopped.
     #[default]
     Stop,
-    /// The agent stays.
+    /// The agent stays, and is restarted when it fails, for as long as its session lives. A session that was never served does
+    /// not get one.
     Keep,
 }
 
@@ -139,7 +141,7 @@ pub struct Spec {
     pub fingerprint: u64,
     /// Which sessions it serves.
     pub serve: Serve,
-    /// Only these users' sessions, by name or id, where not empty.
+    /// Only these users' sessions, by name or id, case-sensitive, where not empty.
     pub users: Vec<String>,
     /// Only sessions of members of these groups, where not empty.
     pub groups: Vec<String>,
@@ -157,7 +159,8 @@ pub struct Spec {
     pub grace: Duration,
     /// When it is started again.
     pub restart: Restart,
-    /// The longest silence before it counts as hung; `None` asks for no heartbeat.
+    /// The longest silence before it counts as hung; `None` asks for no heartbeat. What was agreed on at a handshake holds
+    /// until the next one, unless a new configuration asks for none.
     pub heartbeat: Option<Duration>,
     /// How soon after its launch it must say that it is ready; `None` does not wait for it.
     pub ready_within: Option<Duration>,

@@ -59,7 +59,7 @@ pub(crate) struct Entry {
     /// It is not in the configuration any more and only its last instances need it.
     pub(crate) retired: bool,
     pub(crate) instances: u32,
-    /// How many of its agents must end before another session's may start. Counted for [`Serve::Console`] only.
+    /// How many of its agents must end before another session's may start. Counted for `Serve::Console` only.
     pub(crate) blocking: u32,
 }
 
