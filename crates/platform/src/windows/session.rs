@@ -61,6 +61,11 @@ impl Sessions {
         self.window.hint().await
     }
 
+    /// Everything has stopped: the shutdown or logoff that was announced need not wait for us any longer.
+    pub fn release_shutdown(&mut self) {
+        self.window.release();
+    }
+
     /// What is true now. The developer's own session counts as the console whatever it is, so that every spec serves it;
     /// `remote` tells the truth.
     pub async fn enumerate(&mut self) -> Result<Vec<SessionInfo>, Error> {

@@ -82,11 +82,16 @@ impl Window {
             None => std::future::pending().await,
         }
     }
+
+    /// Lets the end of the session go on. There is no other after it.
+    pub(super) fn release(&mut self) {
+        self.alive = None;
+    }
 }
 
 impl Drop for Window {
     fn drop(&mut self) {
-        self.alive = None;
+        self.release();
         if self.handle != 0 {
             // SAFETY: takes plain values; a window that is gone already makes it fail, and then its thread has ended.
             unsafe { PostMessageW(self.handle as HWND, CLOSE, 0, 0) };
