@@ -35,7 +35,11 @@ impl Supervisor {
         }
         let old = core::mem::replace(&mut self.sessions, fresh);
         let specs: Vec<SpecId> = self.specs.keys().copied().collect();
-        for (logon, change) in differences(&old, &self.sessions) {
+        let changes = differences(&old, &self.sessions);
+        for &(logon, _) in &changes {
+            self.presume_blocking(logon);
+        }
+        for (logon, change) in changes {
             self.review_session(logon, &specs, change);
         }
     }
@@ -132,6 +136,18 @@ impl Supervisor {
             }
         }
         self.drive(key, Input::Review(want));
+    }
+
+    /// Counts every agent of a session among those that stand in the way of a handover, until the review that follows looks
+    /// at each: an agent that was kept may be one to stop now, and nothing may start beside it that is looked at before.
+    fn presume_blocking(&mut self, logon: Logon) {
+        let all = InstanceKey { logon, spec: SpecId(0) }..=InstanceKey { logon, spec: SpecId(u32::MAX) };
+        for (key, slot) in self.slots.range_mut(all) {
+            let entry = self.specs.get_mut(&key.spec).expect("a spec stays as long as it has instances");
+            entry.blocking -= u32::from(slot.blocks);
+            slot.blocks = entry.spec.serve == Serve::Console && slot.view.state.has_process();
+            entry.blocking += u32::from(slot.blocks);
+        }
     }
 
     /// Counts afresh who stands in the way of a handover, since `sessions` of a spec may have changed. Too many rather than
