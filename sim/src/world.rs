@@ -197,7 +197,9 @@ impl World {
             What::Stale { slot } => self.repeat_stale(slot),
             What::Enumeration => self.enumerate(),
             What::Reconcile => {
-                self.schedule.push(self.now + RECONCILE, What::Reconcile);
+                // Never at the very moment at which a wait for a logoff is over, which is as long.
+                let next = self.now + RECONCILE + self.rng.below(MS);
+                self.schedule.push(next, What::Reconcile);
                 self.enumerate()
             }
             What::Life => self.live(),
