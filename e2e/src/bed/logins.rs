@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 
 use super::{Bed, run};
@@ -119,12 +119,7 @@ impl Bed {
 
     /// A property of a session, as logind tells it.
     pub(crate) fn session_property(&self, login: &Login, property: &str) -> Result<Value> {
-        let mut command =
-            self.inside(["busctl", "--json=short", "get-property", "org.freedesktop.login1", &login.object]);
-        let answer = run(command.args(["org.freedesktop.login1.Session", property]))?;
-        let answer: Value =
-            serde_json::from_str(&answer).with_context(|| format!("{property} is {answer}"))?;
-        Ok(answer["data"].clone())
+        self.property(&login.object, "Session", property)
     }
 
     /// Gives a user's desktop a display, the way desktops do: in the environment of the user's service manager.

@@ -104,6 +104,16 @@ impl Bed {
         Ok(answer["data"].clone())
     }
 
+    /// A property of an object of logind.
+    pub(crate) fn property(&self, object: &str, interface: &str, property: &str) -> Result<Value> {
+        let mut command =
+            self.inside(["busctl", "--json=short", "get-property", "org.freedesktop.login1", object]);
+        let answer = run(command.arg(format!("org.freedesktop.login1.{interface}")).arg(property))?;
+        let answer: Value =
+            serde_json::from_str(&answer).with_context(|| format!("{property} is {answer}"))?;
+        Ok(answer["data"].clone())
+    }
+
     /// A file of the container, as a path of the host.
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root", self.leader)).join(inside.trim_start_matches('/'))
