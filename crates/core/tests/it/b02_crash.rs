@@ -179,3 +179,14 @@ fn a_delay_is_not_cut_short_by_a_lock() {
     world.change(1, |session| session.locked = false);
     assert_eq!(world.state(SEAT), waiting);
 }
+
+#[test]
+fn failures_exactly_the_limits_time_apart_count_together() {
+    let mut spec = desk();
+    spec.restart.limit = Limit { count: 1, within: secs(10), then: PastLimit::Hold };
+    let mut world = World::running(spec);
+    world.crash(1);
+    world.pass(secs(10));
+    world.exited(SEAT, Exit::Code(1));
+    assert_eq!(world.state(SEAT), State::Held(HoldReason::Limit));
+}

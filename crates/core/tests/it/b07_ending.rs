@@ -171,3 +171,15 @@ fn a_shutdown_stops_even_those_that_are_kept() {
     let stop = Event::Stop(StopReason::Shutdown, secs(20));
     assert_eq!(world.handle(stop).first(), Some(&Action::Terminate(SEAT, 1)));
 }
+
+#[test]
+fn what_a_shutdown_stops_is_not_kept_by_a_later_service_stop() {
+    let mut world = World::unsettled(desk());
+    world.on_service_stop = OnServiceStop::Keep;
+    world.configure();
+    world.logon(1);
+    world.handle(STOP);
+    world.handle(Event::ShutdownAnnounced(secs(9)));
+    world.handle(STOP);
+    assert_eq!(world.launched(SEAT), [Action::Terminate(SEAT, 1)]);
+}
