@@ -99,7 +99,7 @@ pub(crate) fn spec(rng: &mut Rng, number: usize, fingerprint: u64) -> Spec {
                 then: rng.pick(&[PastLimit::Slow, PastLimit::Slow, PastLimit::Hold]),
             },
         },
-        heartbeat: rng.pick(&[None, None, Some(ms(2_000)), Some(ms(15_000))]),
+        heartbeat: rng.pick(&[None, None, Some(ms(500)), Some(ms(500)), Some(ms(2_000)), Some(ms(15_000))]),
         ready_within: rng.pick(&[None, None, Some(ms(1_000)), Some(ms(10_000))]),
         exit_codes: exit_codes(rng),
         survivors: rng.pick(&[Survivors::Kill, Survivors::Leave]),

@@ -47,6 +47,8 @@ pub(crate) struct Oracle {
     configured: Vec<Spec>,
     removed: Vec<bool>,
     sessions_known: bool,
+    /// How many the latest enumeration had.
+    sessions_told: usize,
     configuration_known: bool,
     keep: bool,
     mode: Mode,
@@ -82,6 +84,7 @@ impl Oracle {
             configured: vec![Spec::new(""); specs],
             removed: vec![true; specs],
             sessions_known: false,
+            sessions_told: 0,
             configuration_known: false,
             keep: false,
             mode: Mode::Serving,
@@ -152,8 +155,11 @@ impl Oracle {
             | Event::ShutdownAnnounced(_)
             | Event::ShutdownCalledOff
             | Event::Stop(..) => {
-                self.hear(event);
-                Scope::All
+                if self.hear(event) {
+                    Scope::All
+                } else {
+                    Scope::Nothing
+                }
             }
             Event::Operator(key, command) => {
                 let scope = self.operated(*key, *command);

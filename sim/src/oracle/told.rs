@@ -1,5 +1,7 @@
 //! What the core was told of sessions, configuration and machine, and what should run by that.
 
+use std::sync::Arc;
+
 use bilayer_core::{Event, OnLeave, OnServiceStop, Serve, Session, SessionState, StopReason, WhileLocked};
 
 use super::track::{After, Claim, Down, Phase, nanos};
@@ -65,7 +67,8 @@ impl Want {
 }
 
 impl Oracle {
-    pub(super) fn hear(&mut self, event: &Event) {
+    /// Takes in what concerns every instance. Says whether it is news.
+    pub(super) fn hear(&mut self, event: &Event) -> bool {
         match event {
             Event::Sessions(sessions) => {
                 if self.suspended_since.is_some_and(|since| self.now > since + SUSPENSION_MAX) {
@@ -73,11 +76,15 @@ impl Oracle {
                     self.thaw();
                 }
                 self.stamp += 1;
+                let mut news = !self.sessions_known || sessions.len() != self.sessions_told;
                 for session in sessions {
-                    self.hear_session(session);
+                    news |= self.hear_session(session);
                 }
-                self.sessions_known = true;
-                self.review_wants(false);
+                (self.sessions_known, self.sessions_told) = (true, sessions.len());
+                if news {
+                    self.review_wants(false);
+                }
+                return news;
             }
             Event::Configured { specs, on_service_stop } => {
                 self.note_health();
@@ -136,6 +143,7 @@ impl Oracle {
             }
             _ => {}
         }
+        true
     }
 
     /// When all is to be over that is to be over within a time. No word of an end makes it later.
@@ -180,17 +188,17 @@ impl Oracle {
         self.mode.by().map_or(u64::MAX, |by| by - self.paused)
     }
 
-    fn hear_session(&mut self, session: &Session) {
-        let place = place_of(session.logon);
-        let bits = match &self.told[place].session {
-            Some(known) if known == session => self.told[place].allowed,
-            Some(_) | None => self.allowed(session),
-        };
-        let told = &mut self.told[place];
-        if told.session.as_ref() != Some(session) {
-            told.session = Some(session.clone());
+    fn hear_session(&mut self, session: &Session) -> bool {
+        let told = &mut self.told[place_of(session.logon)];
+        let was_there = told.stamp + 1 == self.stamp;
+        told.stamp = self.stamp;
+        if told.session.as_ref().is_some_and(|known| same(known, session)) {
+            return !was_there;
         }
-        (told.stamp, told.allowed) = (self.stamp, bits);
+        told.session = Some(session.clone());
+        let allowed = self.allowed(session);
+        self.told[place_of(session.logon)].allowed = allowed;
+        true
     }
 
     fn allowed(&self, session: &Session) -> u8 {
@@ -317,4 +325,10 @@ impl Oracle {
             other.phase != Phase::None && other.claim != Claim::Kept && place != index / self.specs
         })
     }
+}
+
+/// Whether nothing about a session changed. What it shares with its last enumeration needs no second look.
+fn same(known: &Session, session: &Session) -> bool {
+    let facts = |of: &Session| (of.logon, of.state, of.kind, of.locked, of.remote, of.display);
+    facts(known) == facts(session) && Arc::ptr_eq(&known.who, &session.who)
 }
