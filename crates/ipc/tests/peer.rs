@@ -5,7 +5,7 @@
 mod common;
 
 use bilayer_ipc::peer::{CallError, SendError};
-use bilayer_ipc::{Limits, Message, RpcError, rpc};
+use bilayer_ipc::{Connection, Limits, Message, RpcError, rpc};
 use common::{message, notification, pair, raw, request, within};
 use serde_json::{Value, json};
 
@@ -167,4 +167,12 @@ async fn a_dropped_connection_answers_every_call() {
     let call = raw.peer.request("never", &());
     raw.over.abort();
     assert!(matches!(within(call).await, Err(CallError::Closed(_))));
+}
+
+/// A hundred connections share 4.5 MiB with everything else in the service.
+#[tokio::test]
+async fn an_idle_connection_is_small() {
+    let (connection, _peer, _incoming) = Connection::new(tokio::io::duplex(1).0, limits());
+    let task = size_of_val(&connection.run());
+    assert!(task <= 640, "the task of a connection takes {task} bytes before anything is on the heap");
 }

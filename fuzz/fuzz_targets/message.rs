@@ -1,0 +1,25 @@
+//! Any bytes as one body. What is read as a message must be JSON to a general reader too, and not too deep.
+#![no_main]
+
+use bilayer_ipc::agent::{Goodbye, Initialize, Log, SessionChanged, ShowMessage, Stop};
+use bilayer_ipc::control::{Call, Selector, Send};
+use bilayer_ipc::{Params, rpc};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    let (Ok(rpc::Incoming::Request { params, .. }) | Ok(rpc::Incoming::Notification { params, .. })) = rpc::parse(body, 32)
+    else {
+        return;
+    };
+    serde_json::from_slice::<serde_json::Value>(body).expect("what is read as a message is JSON");
+    let params = Params::new(params.map(ToOwned::to_owned));
+    let _ = params.parse::<Initialize>();
+    let _ = params.parse::<Goodbye>();
+    let _ = params.parse::<Log>();
+    let _ = params.parse::<Stop>();
+    let _ = params.parse::<SessionChanged>();
+    let _ = params.parse::<ShowMessage>();
+    let _ = params.parse::<Selector>();
+    let _ = params.parse::<Call>();
+    let _ = params.parse::<Send>();
+});
