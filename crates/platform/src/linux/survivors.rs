@@ -65,7 +65,8 @@ impl Family {
             }
             // One look is not one moment: a process that ended during it can have hidden the child that it left.
             quiet = if fresh { 0 } else { quiet + 1 };
-            if quiet == QUIET_ROUNDS {
+            // While the root is there, another look follows its end.
+            if quiet == QUIET_ROUNDS || (quiet > 0 && root.is_some()) {
                 reap_strays();
                 return Ok(killed.len());
             }
