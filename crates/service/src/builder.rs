@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bilayer_ipc::method;
 use bilayer_ipc::rpc::{Params, RpcError};
@@ -37,7 +38,8 @@ pub struct Service;
 impl Service {
     /// Begins a service with this configuration.
     pub fn builder(config: Config) -> Builder {
-        let loader = Loader { path: config.source.clone(), privileged: bilayer_platform::is_privileged() };
+        let loader =
+            Loader::File { path: config.source.clone(), privileged: bilayer_platform::is_privileged() };
         let source = if bilayer_platform::is_privileged() && bilayer_platform::has_session_tracking() {
             SessionSource::System
         } else {
@@ -107,6 +109,14 @@ impl Builder {
     #[must_use]
     pub fn observe(mut self, observer: impl FnMut(&Observation) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Reads the configuration in another way when it is to be reloaded. The error is what a person gets to read. By default
+    /// the file that the configuration came from is read again.
+    #[must_use]
+    pub fn reload_with(mut self, read: impl Fn() -> Result<Config, String> + Send + Sync + 'static) -> Self {
+        self.loader = Loader::Own(Arc::new(read));
         self
     }
 
@@ -198,23 +208,33 @@ impl Methods {
 }
 
 /// How the configuration is read again.
-#[derive(Clone, Debug)]
-pub(crate) struct Loader {
-    path: PathBuf,
-    privileged: bool,
+#[derive(Clone)]
+pub(crate) enum Loader {
+    /// From the file that it came from, under the rules of the service's mode.
+    File { path: PathBuf, privileged: bool },
+    /// In the product's own way.
+    Own(Arc<dyn Fn() -> Result<Config, String> + Send + Sync>),
 }
 
 impl Loader {
-    /// The same for a service that does, or does not, start programs as other users.
+    /// The same, by the rules of a privileged service or without them.
     pub(crate) fn privileged(self, privileged: bool) -> Self {
-        Self { privileged, ..self }
+        match self {
+            Self::File { path, .. } => Self::File { path, privileged },
+            Self::Own(read) => Self::Own(read),
+        }
     }
 
     /// The configuration, or its mistakes as a person reads them.
     pub(crate) fn load(&self) -> Result<Config, String> {
-        let how = Loading { privileged: self.privileged, checks: &config::Machine };
-        config::load(&self.path, &how)
-            .map(|loaded| loaded.config)
-            .map_err(|report| report.render(Style::PLAIN))
+        match self {
+            Self::File { path, privileged } => {
+                let how = Loading { privileged: *privileged, checks: &config::Machine };
+                config::load(path, &how)
+                    .map(|loaded| loaded.config)
+                    .map_err(|report| report.render(Style::PLAIN))
+            }
+            Self::Own(read) => read(),
+        }
     }
 }

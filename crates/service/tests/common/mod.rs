@@ -5,15 +5,15 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bilayer::config::{self, Loading, Unchecked};
+use bilayer::config::{self, Config, Loading, Unchecked};
 use bilayer::{Director, RunError, Script, Service, SessionSource};
 use bilayer_ipc::agent::{ClientKind, Initialize, Program};
-use bilayer_ipc::control::{AgentStatus, StatusReport};
-use bilayer_ipc::peer::Peer;
+use bilayer_ipc::control::{AgentStatus, Reloaded, StatusReport};
+use bilayer_ipc::peer::{CallError, Peer};
 use bilayer_ipc::{Connection, Limits, handshake, method};
 use bilayer_platform::{Dirs, Kind, SessionInfo, State, Station, User};
 use serde_json::{Value, json};
@@ -49,14 +49,11 @@ impl World {
         let log = Log::default();
         let guard = tracing::subscriber::set_default(log.clone());
         let (director, script) = Script::new();
-        let text = format!("[service]\nname = \"test\"\n{}", play_roles(agents));
-        let loaded = config::load_text(
-            &folder.join("test.toml"),
-            &text,
-            &Loading { privileged: false, checks: &Unchecked },
-        )
-        .unwrap_or_else(|report| panic!("{}", report.render(config::Style::PLAIN)));
-        let service = Service::builder(loaded.config)
+        let file = folder.join("test.toml");
+        write_config(&file, agents);
+        let config = load(&file).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let service = Service::builder(config)
+            .reload_with(move || load(&file))
             .sessions(SessionSource::Scripted(script))
             .signals(false)
             .dirs(dirs.clone())
@@ -68,6 +65,12 @@ impl World {
         })
         .await;
         world
+    }
+
+    /// Changes the configuration file and reloads it.
+    pub async fn reload(&self, agents: &str) -> Result<Reloaded, CallError> {
+        write_config(&self.folder.join("test.toml"), agents);
+        self.control().await.call(method::SERVICE_RELOAD, &()).await
     }
 
     /// A connection to the control endpoint.
@@ -128,6 +131,15 @@ impl World {
         tokio::time::timeout(DEADLINE, running).await.expect("the service ends").unwrap().unwrap();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn write_config(file: &Path, agents: &str) {
+    std::fs::write(file, format!("[service]\nname = \"test\"\n{}", play_roles(agents))).unwrap();
+}
+
+fn load(file: &Path) -> Result<Config, String> {
+    let how = Loading { privileged: false, checks: &Unchecked };
+    config::load(file, &how).map(|loaded| loaded.config).map_err(|report| report.render(config::Style::PLAIN))
 }
 
 fn play_roles(text: &str) -> String {
