@@ -132,7 +132,7 @@ async fn converse(
     knock.welcome(&initialized)?;
     while let Some(message) = incoming.next().await {
         if let Message::Request { method, params, reply, .. } = message {
-            let request = Request { method: method.into(), params, answer: Answer(reply) };
+            let request = Request { method, params, answer: Answer(reply) };
             if news.send(News::Control(request)).await.is_err() {
                 break;
             }

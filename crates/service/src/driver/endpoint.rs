@@ -153,31 +153,36 @@ impl Talk<'_> {
     }
 
     async fn notified(&mut self, method: &str, params: &Params) {
-        let understood = match method {
-            method::AGENT_READY => Ok(self.tell(AgentNews::Ready).await),
-            method::AGENT_HEARTBEAT => Ok(self.tell(AgentNews::Heartbeat).await),
-            method::AGENT_STATUS => match params.parse::<Status>() {
-                Ok(status) => Ok(self.tell(AgentNews::Status(status.text)).await),
+        let said = match method {
+            method::AGENT_READY => Ok(AgentNews::Ready),
+            method::AGENT_HEARTBEAT => Ok(AgentNews::Heartbeat),
+            method::AGENT_STATUS => params.parse().map(|status: Status| AgentNews::Status(status.text)),
+            method::AGENT_GOODBYE => goodbye(params),
+            method::LOG_WRITE => match params.parse() {
+                Ok(line) => return self.log(line),
                 Err(error) => Err(error),
             },
-            method::AGENT_GOODBYE => self.goodbye(params).await,
-            method::LOG_WRITE => params.parse().map(|line| self.log(line)),
             // As JSON-RPC wants it: nobody waits for an answer, so nobody gets one.
-            _ => Ok(()),
+            _ => return,
         };
-        if let Err(error) = understood
-            && self.quota.admit(Instant::now())
-        {
-            let Origin { agent, session, pid, .. } = &self.origin;
-            tracing::warn!(%agent, %session, pid, "ignored a {method} of the agent: {}", error.message);
+        match said {
+            Ok(said) => self.tell(said).await,
+            Err(error) if self.quota.admit(Instant::now()) => {
+                let Origin { agent, session, pid, .. } = &self.origin;
+                tracing::warn!(%agent, %session, pid, "ignored a {method} of the agent: {}", error.message);
+            }
+            Err(_) => {}
         }
     }
 
     async fn requested(&mut self, method: &str, params: Params, reply: Reply) {
         // An answer that cannot be sent is an agent that is gone; the connection says so by itself.
         if method == method::AGENT_GOODBYE {
-            let _ = match self.goodbye(&params).await {
-                Ok(()) => reply.answer(&()),
+            let _ = match goodbye(&params) {
+                Ok(said) => {
+                    self.tell(said).await;
+                    reply.answer(&())
+                }
                 Err(error) => reply.fail(error),
             };
             return;
@@ -204,12 +209,6 @@ impl Talk<'_> {
                 Err(error) => reply.fail(error),
             };
         });
-    }
-
-    async fn goodbye(&self, params: &Params) -> Result<(), RpcError> {
-        let goodbye: Goodbye = params.parse()?;
-        self.tell(AgentNews::Goodbye(translate::goodbye(goodbye.intent))).await;
-        Ok(())
     }
 
     /// One line of the agent's own log, at the same rate as what it prints.
@@ -243,4 +242,8 @@ impl Talk<'_> {
             LogLevel::Trace => write!(TRACE),
         }
     }
+}
+
+fn goodbye(params: &Params) -> Result<AgentNews, RpcError> {
+    params.parse().map(|goodbye: Goodbye| AgentNews::Goodbye(translate::goodbye(goodbye.intent)))
 }

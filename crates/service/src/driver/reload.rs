@@ -61,7 +61,7 @@ impl Driver {
             match old.get(&id) {
                 None => changes.added.push(agent.name.clone()),
                 Some(was) if was.spec.fingerprint != agent.spec.fingerprint => {
-                    changes.changed.push(agent.name.clone())
+                    changes.changed.push(agent.name.clone());
                 }
                 Some(_) => changes.unchanged += 1,
             }
