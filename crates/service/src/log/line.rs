@@ -101,8 +101,7 @@ mod tests {
     fn line(log: impl FnOnce()) -> String {
         let last = Arc::new(Mutex::new(String::new()));
         tracing::subscriber::with_default(Last(Arc::clone(&last)), log);
-        let line = last.lock().unwrap().clone();
-        line
+        Arc::into_inner(last).unwrap().into_inner().unwrap()
     }
 
     #[test]

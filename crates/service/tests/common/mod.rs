@@ -24,16 +24,16 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 /// Names the part that this program plays as an agent.
-pub const ROLE: &str = "TEST_ROLE";
+pub(crate) const ROLE: &str = "TEST_ROLE";
 
 /// How long anything may take. Far more than it needs, so that a busy machine fails no test.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A running service.
-pub struct World {
-    pub director: Director,
-    pub folder: PathBuf,
-    pub log: Log,
+pub(crate) struct World {
+    pub(crate) director: Director,
+    pub(crate) folder: PathBuf,
+    pub(crate) log: Log,
     dirs: Dirs,
     running: Option<JoinHandle<Result<(), RunError>>>,
     _log_guard: tracing::subscriber::DefaultGuard,
@@ -41,7 +41,7 @@ pub struct World {
 
 impl World {
     /// Starts a service with this configuration below `[service]`. `{role:NAME}` in it becomes a command that plays the role.
-    pub async fn start(name: &str, agents: &str) -> Self {
+    pub(crate) async fn start(name: &str, agents: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("bilayer-test-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         let dirs = Dirs { runtime: folder.join("run"), state: folder.join("state"), log: folder.join("log") };
@@ -68,13 +68,13 @@ impl World {
     }
 
     /// Changes the configuration file and reloads it.
-    pub async fn reload(&self, agents: &str) -> Result<Reloaded, CallError> {
+    pub(crate) async fn reload(&self, agents: &str) -> Result<Reloaded, CallError> {
         write_config(&self.folder.join("test.toml"), agents);
         self.control().await.call(method::SERVICE_RELOAD, &()).await
     }
 
     /// A connection to the control endpoint.
-    pub async fn control(&self) -> Peer {
+    pub(crate) async fn control(&self) -> Peer {
         let stream = bilayer_platform::connect_control(&self.dirs).await.unwrap();
         let (connection, peer, incoming) = Connection::new(stream, Limits::default());
         tokio::spawn(async move {
@@ -92,12 +92,17 @@ impl World {
         peer
     }
 
-    pub async fn status(&self) -> StatusReport {
+    pub(crate) async fn status(&self) -> StatusReport {
         self.control().await.call(method::SERVICE_STATUS, &()).await.unwrap()
     }
 
     /// Waits until one agent of this name is as it should be.
-    pub async fn agent(&self, name: &str, what: &str, is: impl Fn(&AgentStatus) -> bool) -> AgentStatus {
+    pub(crate) async fn agent(
+        &self,
+        name: &str,
+        what: &str,
+        is: impl Fn(&AgentStatus) -> bool,
+    ) -> AgentStatus {
         let control = self.control().await;
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -116,7 +121,7 @@ impl World {
     }
 
     /// Waits until the log holds this text.
-    pub async fn logged(&self, text: &str) {
+    pub(crate) async fn logged(&self, text: &str) {
         let deadline = Instant::now() + DEADLINE;
         while !self.log.text().contains(text) {
             assert!(Instant::now() < deadline, "never logged: {text}\n{}", self.log.text());
@@ -125,7 +130,7 @@ impl World {
     }
 
     /// Stops the service and waits until it has ended.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         let _: Value = self.control().await.call(method::SERVICE_STOP, &()).await.unwrap();
         let running = self.running.take().unwrap();
         tokio::time::timeout(DEADLINE, running).await.expect("the service ends").unwrap().unwrap();
@@ -158,7 +163,7 @@ fn play_roles(text: &str) -> String {
 }
 
 /// Tries until it works.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(done) = attempt().await {
@@ -170,7 +175,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: im
 }
 
 /// An active session at the console, with a display.
-pub fn session(id: &str, user: &str) -> SessionInfo {
+pub(crate) fn session(id: &str, user: &str) -> SessionInfo {
     SessionInfo {
         id: id.into(),
         logon: format!("logon of {user} as {id}"),
@@ -187,7 +192,7 @@ pub fn session(id: &str, user: &str) -> SessionInfo {
 }
 
 /// The endpoint and the token of an agent, as somebody of the same user could read them.
-pub fn environment_of(pid: u32) -> (String, String) {
+pub(crate) fn environment_of(pid: u32) -> (String, String) {
     let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
     let value = |name: &str| {
         let prefix = format!("{name}=");
@@ -198,34 +203,34 @@ pub fn environment_of(pid: u32) -> (String, String) {
 }
 
 /// A client that speaks the wire by hand, well or badly.
-pub struct Raw(pub bilayer_platform::Stream);
+pub(crate) struct Raw(pub(crate) bilayer_platform::Stream);
 
 impl Raw {
-    pub async fn connect(address: &str) -> Self {
+    pub(crate) async fn connect(address: &str) -> Self {
         Self(bilayer_platform::connect(address, &bilayer_platform::server_identity()).await.unwrap())
     }
 
-    pub async fn send(&mut self, message: &Value) {
+    pub(crate) async fn send(&mut self, message: &Value) {
         let body = message.to_string();
         self.bytes(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await;
     }
 
     /// Sends bytes; the other side may have closed already.
-    pub async fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn bytes(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes).await;
     }
 
-    pub async fn initialize(&mut self, token: &str) {
+    pub(crate) async fn initialize(&mut self, token: &str) {
         self.initialize_with(json!({"min": 1, "max": 1}), token).await;
     }
 
-    pub async fn initialize_with(&mut self, protocol: Value, token: &str) {
+    pub(crate) async fn initialize_with(&mut self, protocol: Value, token: &str) {
         let params = json!({"protocol": protocol, "kind": "agent", "token": token, "client": {"name": "raw", "version": "0"}});
         self.send(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})).await;
     }
 
     /// All that comes until the other side closes.
-    pub async fn rest(mut self) -> String {
+    pub(crate) async fn rest(mut self) -> String {
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(DEADLINE, self.0.read_to_end(&mut bytes)).await;
         let _ = read.expect("the other side closes");
@@ -235,10 +240,10 @@ impl Raw {
 
 /// What was logged on this thread.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<String>>);
+pub(crate) struct Log(Arc<Mutex<String>>);
 
 impl Log {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap().clone()
     }
 }
