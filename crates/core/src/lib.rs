@@ -79,4 +79,4 @@ pub use spec::{
 };
 pub use supervisor::Supervisor;
 pub use time::Time;
-pub use words::{HoldReason, Stage, WaitReason};
+pub use words::{HoldReason, Stage, Unserved, WaitReason};

@@ -1,6 +1,8 @@
 //! Which sessions a spec serves, and what that makes of an instance.
 
-use crate::{OnLeave, Serve, Session, SessionKind, SessionState, Spec, StopReason, WhileLocked};
+use alloc::string::String;
+
+use crate::{OnLeave, Serve, Session, SessionKind, SessionState, Spec, StopReason, Unserved, WhileLocked};
 
 /// What should become of an instance: the desired state, as far as sessions and configuration decide it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub(crate) fn want(session: Option<&Session>, spec: Option<&Spec>, exists: bool)
         return Want::Gone(StopReason::Logoff);
     };
     let Some(spec) = spec else { return Want::Gone(StopReason::Reload) };
-    let claim = match (serves(spec, session), spec.on_leave) {
+    let claim = match (spec.unserved(session).is_none(), spec.on_leave) {
         (true, OnLeave::Stop | OnLeave::Keep) => Claim::Served,
         (false, OnLeave::Keep) if exists => Claim::Kept,
         (false, OnLeave::Keep | OnLeave::Stop) => return Want::Gone(StopReason::SessionLeft),
@@ -53,17 +55,32 @@ pub(crate) fn want(session: Option<&Session>, spec: Option<&Spec>, exists: bool)
     }
 }
 
-/// Whether `session` is in the set that `spec` serves.
-fn serves(spec: &Spec, session: &Session) -> bool {
-    let who = &session.who;
-    let in_front = match spec.serve {
-        Serve::Console => session.kind == SessionKind::Console && session.state == SessionState::Active,
-        Serve::Active => session.state == SessionState::Active,
-        Serve::All => session.state != SessionState::Closing,
-    };
-    in_front
-        && spec.remote.is_none_or(|remote| remote == session.remote)
-        && (spec.users.is_empty() || spec.users.iter().any(|user| *user == who.user || *user == who.user_id))
-        && (spec.groups.is_empty() || spec.groups.iter().any(|group| who.groups.contains(group)))
-        && who.session_type.as_ref().is_none_or(|kind| spec.types.is_empty() || spec.types.contains(kind))
+impl Spec {
+    /// Why `session` is not in the set that this spec serves; `None` if it is. What `on_leave` keeps is served no more.
+    pub fn unserved(&self, session: &Session) -> Option<Unserved> {
+        let who = &session.who;
+        let active = session.state == SessionState::Active;
+        let is_listed = |list: &[String], name: &String| list.is_empty() || list.contains(name);
+        if session.state == SessionState::Closing {
+            return Some(Unserved::Closing);
+        }
+        match self.serve {
+            Serve::Console if session.kind != SessionKind::Console => return Some(Unserved::NotConsole),
+            Serve::Console | Serve::Active if !active => return Some(Unserved::Background),
+            Serve::Console | Serve::Active | Serve::All => {}
+        }
+        match self.remote {
+            Some(false) if session.remote => return Some(Unserved::Remote),
+            Some(true) if !session.remote => return Some(Unserved::Local),
+            Some(_) | None => {}
+        }
+        if !is_listed(&self.users, &who.user) && !self.users.contains(&who.user_id) {
+            return Some(Unserved::User);
+        }
+        if !self.groups.is_empty() && !self.groups.iter().any(|group| who.groups.contains(group)) {
+            return Some(Unserved::Group);
+        }
+        let wrong_type = who.session_type.as_ref().is_some_and(|kind| !is_listed(&self.types, kind));
+        wrong_type.then_some(Unserved::Type)
+    }
 }

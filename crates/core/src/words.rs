@@ -61,6 +61,27 @@ pub enum Stage {
     Killed,
 }
 
+/// Why a spec does not serve a session: the first of its conditions that the session does not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unserved {
+    /// The session is on its way out.
+    Closing,
+    /// The spec serves the console, and the session is elsewhere.
+    NotConsole,
+    /// The session is in the background.
+    Background,
+    /// The spec serves local sessions only.
+    Remote,
+    /// The spec serves remote sessions only.
+    Local,
+    /// The spec names users, and not this one.
+    User,
+    /// The spec names groups, and the user is in none of them.
+    Group,
+    /// The spec names session types, and not this one.
+    Type,
+}
+
 macro_rules! words {
     ($($type:ident { $($variant:ident => $code:literal, $text:literal;)* })*) => {$(
         impl $type {
@@ -103,6 +124,16 @@ words! {
         Limit => "limit", "failed more often than its limit allows";
         ExitCode => "exit-code", "ended with an exit that its configuration answers with hold";
         Goodbye => "goodbye", "asked to be left down when it said goodbye";
+    }
+    Unserved {
+        Closing => "closing", "its user logs off";
+        NotConsole => "not-console", "serves the session at the console only, and this one is elsewhere";
+        Background => "background", "does not serve a session in the background";
+        Remote => "remote", "serves local sessions only, and this one is remote";
+        Local => "local", "serves remote sessions only, and this one is local";
+        User => "user", "does not have this user among its `users`";
+        Group => "group", "has none of this user's groups among its `groups`";
+        Type => "type", "does not have this session's type among its `types`";
     }
     Stage {
         Asked => "asked", "was asked to stop";

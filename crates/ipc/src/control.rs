@@ -94,6 +94,17 @@ pub struct SessionStatus {
     pub session_type: Option<String>,
     /// Whether a program that is started in it now finds a display.
     pub display: bool,
+    /// The agents that do not serve it, and why.
+    pub unserved: Vec<Unserved>,
+}
+
+/// Why there is no instance of an agent in a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unserved {
+    /// The agent's name in the configuration.
+    pub agent: String,
+    /// Why it does not serve the session.
+    pub reason: Reason,
 }
 
 /// An instance: an agent in a session.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bilayer_ipc::control::{self, AgentState, AgentStatus, Selector};
+use bilayer_ipc::control::{self, AgentState, AgentStatus, Selector, SessionStatus};
 use bilayer_ipc::method;
 use jiff::Timestamp;
 
@@ -25,13 +25,19 @@ pub(super) async fn run(config: Option<&Path>, agents: &Agents, screen: &Screen)
 
 async fn list(config: Option<&Path>, format: Format, screen: &Screen) -> Result<(), Failure> {
     let status = Client::connect(config).await?.status().await?;
-    show(&status.agents, format, screen)
+    if format.json {
+        return screen::print_json(&status.agents);
+    }
+    screen::print(&table(&status.agents, &status.sessions, Timestamp::now(), screen))
 }
 
 async fn change(config: Option<&Path>, method: &str, which: &Which, screen: &Screen) -> Result<(), Failure> {
     let client = Client::connect(config).await?;
     let touched: Vec<AgentStatus> = client.call(method, &selector(&which.agent)).await?;
-    show(&touched, which.format, screen)
+    if which.format.json {
+        return screen::print_json(&touched);
+    }
+    screen::print(&table(&touched, &[], Timestamp::now(), screen))
 }
 
 async fn call(config: Option<&Path>, call: &Call) -> Result<(), Failure> {
@@ -58,19 +64,13 @@ fn selector(which: &args::Selector) -> Selector {
     }
 }
 
-fn show(agents: &[AgentStatus], format: Format, screen: &Screen) -> Result<(), Failure> {
-    if format.json {
-        screen::print_json(&agents)
-    } else {
-        screen::print(&table(agents, Timestamp::now(), screen))
-    }
-}
-
-/// The agents, or a sentence where there are none.
-pub(super) fn table(agents: &[AgentStatus], now: Timestamp, screen: &Screen) -> String {
-    if agents.is_empty() {
-        return "No agent serves a session now.\n".to_owned();
-    }
+/// The agents, and for each of `sessions` those that do not serve it, or a sentence where there are none at all.
+pub(super) fn table(
+    agents: &[AgentStatus],
+    sessions: &[SessionStatus],
+    now: Timestamp,
+    screen: &Screen,
+) -> String {
     let mut table = Table::new(&["AGENT", "SESSION", "USER", "STATE", "PID", "WHY"]);
     for agent in agents {
         table.row(vec![
@@ -82,7 +82,19 @@ pub(super) fn table(agents: &[AgentStatus], now: Timestamp, screen: &Screen) -> 
             Cell::new(why(agent, now)),
         ]);
     }
-    table.render(screen)
+    for session in sessions {
+        for unserved in &session.unserved {
+            table.row(vec![
+                Cell::new(&unserved.agent),
+                Cell::new(&session.id),
+                Cell::new(&session.user.name),
+                Cell::toned("not here", Tone::Dim),
+                Cell::or_dash(None::<u32>),
+                Cell::new(&unserved.reason.text),
+            ]);
+        }
+    }
+    if table.is_empty() { "No agent serves a session now.\n".to_owned() } else { table.render(screen) }
 }
 
 fn state(agent: &AgentStatus) -> &'static str {

@@ -100,7 +100,7 @@ fn init(file: &Path) -> Result<(), Failure> {
     let name = file.display();
     screen::print(&format!(
         "{name} is written. Next:\n  bilayer config check {name}   what would run, and where\n  \
-         bilayer run -c {name}          run it, until Ctrl-C\n"
+         bilayer run -c {name}         run it, until Ctrl-C\n"
     ))
 }
 

@@ -1,5 +1,6 @@
 //! `bilayer run`
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use bilayer::config::Config;
@@ -28,6 +29,9 @@ pub(super) async fn run(given: Option<&Path>, args: &Run, screen: &Screen) -> Re
         (SessionSource::Console, Dirs::console(&name, &config.source))
     };
     start_log(&config, &dirs)?;
+    if std::io::stderr().is_terminal() {
+        screen::warn(&format!("{name} runs until Ctrl-C; `bilayer status -c {}` shows it", file.display()));
+    }
     let ended = Service::builder(config).sessions(source).dirs(dirs).run().await;
     ended.map_err(|error| match error {
         error if error.is_taken() => Failure::failed(format!(

@@ -26,7 +26,7 @@ fn page(report: &StatusReport, now: Timestamp, screen: &Screen) -> String {
         "{}\n{}\n{}",
         service(&report.service, now, screen),
         sessions::table(&report.sessions, screen),
-        agents::table(&report.agents, now, screen)
+        agents::table(&report.agents, &report.sessions, now, screen)
     )
 }
 
@@ -58,7 +58,7 @@ fn service(service: &ServiceStatus, now: Timestamp, screen: &Screen) -> String {
 #[cfg(test)]
 mod tests {
     use bilayer_ipc::agent::{SessionKind, SessionState, User};
-    use bilayer_ipc::control::{AgentState, AgentStatus, LastExit, Reason, SessionStatus};
+    use bilayer_ipc::control::{AgentState, AgentStatus, LastExit, Reason, SessionStatus, Unserved};
 
     use super::*;
 
@@ -76,6 +76,7 @@ mod tests {
             remote: false,
             session_type: Some("wayland".to_owned()),
             display: true,
+            unserved: Vec::new(),
         }
     }
 
@@ -140,8 +141,19 @@ mod tests {
             AgentState::Held,
             "the program /opt/acme/bin/desk does not exist; install it or correct `command`",
         );
-        let locked =
-            SessionStatus { locked: true, remote: true, ..session("5", "bob", SessionState::Inactive) };
+        let elsewhere = Unserved {
+            agent: "tray".to_owned(),
+            reason: Reason {
+                code: "background".to_owned(),
+                text: "does not serve a session in the background".to_owned(),
+            },
+        };
+        let locked = SessionStatus {
+            locked: true,
+            remote: true,
+            unserved: vec![elsewhere],
+            ..session("5", "bob", SessionState::Inactive)
+        };
         StatusReport {
             service: ServiceStatus {
                 name: "acme-desk".to_owned(),

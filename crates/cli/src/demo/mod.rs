@@ -93,7 +93,7 @@ pub(crate) async fn run(args: &Demo, screen: &Screen) -> Result<(), Failure> {
     if let Some(failure) = stage.failure() {
         return Err(failure);
     }
-    if stage.was_left() {
+    if stage.was_left() || !stage.is_over() {
         return screen::print("The demo was left; everything it had started is stopped.\n");
     }
     screen::print(&summary::text(&shared.model.borrow(), screen))

@@ -31,6 +31,34 @@ fn the_set_is_decided_by_kind_and_state() {
 }
 
 #[test]
+fn the_first_condition_that_is_not_met_is_named() {
+    let why = |change: fn(&mut Spec, &mut Session)| {
+        let (mut spec, mut session) = (desk(), session(1));
+        change(&mut spec, &mut session);
+        spec.unserved(&session)
+    };
+    assert_eq!(why(|_, _| {}), None);
+    assert_eq!(why(|_, session| session.state = SessionState::Closing), Some(Unserved::Closing));
+    assert_eq!(why(|_, session| session.state = SessionState::Inactive), Some(Unserved::Background));
+    assert_eq!(why(|_, session| session.kind = SessionKind::Other), Some(Unserved::NotConsole));
+    assert_eq!(why(|spec, _| spec.remote = Some(true)), Some(Unserved::Local));
+    assert_eq!(
+        why(|spec, session| (spec.remote, session.remote) = (Some(false), true)),
+        Some(Unserved::Remote)
+    );
+    assert_eq!(why(|spec, _| spec.users = vec!["someone".into()]), Some(Unserved::User));
+    assert_eq!(why(|spec, _| spec.groups = vec!["others".into()]), Some(Unserved::Group));
+    assert_eq!(
+        why(|spec, session| {
+            let mut who = (*session.who).clone();
+            who.session_type = Some("tty".into());
+            (session.who, spec.types) = (who.into(), vec!["x11".into()]);
+        }),
+        Some(Unserved::Type)
+    );
+}
+
+#[test]
 fn filters_narrow_the_set() {
     let users =
         |users: &[&str]| serves(|spec| spec.users = users.iter().map(|&user| user.into()).collect(), |_| {});

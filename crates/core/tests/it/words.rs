@@ -19,6 +19,7 @@ fn every_reason_has_a_code_and_a_sentence() {
     let words = [
         list("waiting", WaitReason::ALL, WaitReason::code),
         list("held", HoldReason::ALL, HoldReason::code),
+        list("not served", Unserved::ALL, Unserved::code),
         list("stopping because", StopReason::ALL, StopReason::code),
         list("stopping so far", Stage::ALL, Stage::code),
         list("launch failed", FailureKind::ALL, FailureKind::code),

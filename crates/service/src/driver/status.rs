@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use bilayer_core::{HoldReason, InstanceKey, State, Time, WaitReason};
+use bilayer_core::{HoldReason, InstanceKey, Logon, SpecId, State, Time, WaitReason};
 use bilayer_ipc::control::{
     AgentState, AgentStatus, LastExit, Reason, ServiceState, ServiceStatus, SessionStatus, StatusReport,
+    Unserved,
 };
+use bilayer_platform::SessionInfo;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Driver, translate};
@@ -28,12 +30,42 @@ impl Driver {
             },
             sessions: self
                 .seats
-                .values()
-                .filter(|seat| !seat.gone)
-                .map(|seat| session_status(&seat.info))
+                .iter()
+                .filter(|(_, seat)| !seat.gone)
+                .map(|(&logon, seat)| self.session_status(logon, &seat.info))
                 .collect(),
             agents: self.core.instances().filter_map(|(key, _)| self.agent_status(key)).collect(),
         }
+    }
+
+    fn session_status(&self, logon: Logon, info: &SessionInfo) -> SessionStatus {
+        SessionStatus {
+            id: info.id.clone(),
+            user: translate::wire_user(info),
+            kind: translate::wire_kind(info),
+            state: translate::wire_state(info),
+            locked: info.locked,
+            remote: info.remote,
+            session_type: info.session_type.clone(),
+            display: info.display,
+            unserved: self.unserved(logon, info),
+        }
+    }
+
+    /// Why there is no agent in this session, for every agent that is not.
+    fn unserved(&self, logon: Logon, info: &SessionInfo) -> Vec<Unserved> {
+        let session = translate::session(logon, info);
+        let why = |(name, &spec): (&String, &SpecId)| {
+            if self.core.instance(InstanceKey { logon, spec }).is_some() {
+                return None;
+            }
+            let why = self.core.spec(spec)?.unserved(&session)?;
+            Some(Unserved {
+                agent: name.clone(),
+                reason: Reason { code: why.code().into(), text: why.to_string() },
+            })
+        };
+        self.spec_ids.iter().filter_map(why).collect()
     }
 
     /// One instance.
@@ -109,19 +141,6 @@ impl Driver {
             text = format!("{text}: {error}");
         }
         Reason { code: code.into(), text }
-    }
-}
-
-fn session_status(info: &bilayer_platform::SessionInfo) -> SessionStatus {
-    SessionStatus {
-        id: info.id.clone(),
-        user: translate::wire_user(info),
-        kind: translate::wire_kind(info),
-        state: translate::wire_state(info),
-        locked: info.locked,
-        remote: info.remote,
-        session_type: info.session_type.clone(),
-        display: info.display,
     }
 }
 
