@@ -15,6 +15,8 @@
 //!
 //! Every thing that can happen is counted ([`Coverage`]): an invariant that never meets its situation proves nothing.
 
+#![forbid(unsafe_code)]
+
 mod coverage;
 mod faults;
 mod life;

@@ -1,5 +1,7 @@
 //! Runs worlds and says what was seen in them.
 
+#![forbid(unsafe_code)]
+
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 

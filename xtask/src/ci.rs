@@ -8,7 +8,7 @@ use crate::tests::{self, Count};
 use crate::{docs, fuzz, licences, tidy, wasm};
 
 /// The steps, cheap and telling ones first.
-const STEPS: [(&str, Step); 12] = [
+const STEPS: [(&str, Step); 13] = [
     ("format", || crate::format().map(done)),
     ("tidy", || tidy::tidy().map(done)),
     ("licences", || licences::deny().map(done)),
@@ -17,6 +17,7 @@ const STEPS: [(&str, Step); 12] = [
     ("core without a host", || wasm::wasm().map(done)),
     ("tests", || tests::workspace().map(Outcome::Counted)),
     ("schema files", || docs::schema(true).map(done)),
+    ("commands of the README", || docs::readme().map(done)),
     ("simulation", || crate::sim(10_000_000).map(done)),
     ("fuzzing", || fuzz::fuzz(15).map(done)),
     ("whole system on Linux", || tests::e2e_linux(&[]).map(Outcome::Counted)),

@@ -36,6 +36,8 @@ pub(crate) fn readme() -> Result<()> {
         bail!("README.md has no block marked `sh test`");
     }
     for block in blocks {
+        // What a failing block leaves in the background ends with it.
+        let block = format!("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{block}");
         run(&mut program("bash", ["-euo", "pipefail", "-c", &block]))?;
     }
     Ok(())
