@@ -7,7 +7,8 @@ use bilayer_ipc::{Params, rpc};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
-    let (Ok(rpc::Incoming::Request { params, .. }) | Ok(rpc::Incoming::Notification { params, .. })) = rpc::parse(body, 32)
+    let (Ok(rpc::Incoming::Request { params, .. }) | Ok(rpc::Incoming::Notification { params, .. })) =
+        rpc::parse(body, 32)
     else {
         return;
     };
