@@ -122,21 +122,21 @@ faults! {
 
     // Occasion: something happens in the life of the machine.
     /// A person starts, stops or restarts an agent.
-    operator Operator 150;
+    operator Operator 100;
     /// The configuration is read again, with or without changes.
-    reload Reload 60;
+    reload Reload 30;
     /// The machine sleeps.
     suspend Suspend 40;
     /// The wake-up is not announced.
     resume_lost ResumeLost 200;
     /// The OS announces its shutdown.
-    shutdown Shutdown 25;
+    shutdown Shutdown 15;
     /// An announced shutdown does not take place.
     shutdown_called_off ShutdownCalledOff 600;
     /// The service is stopped and started again.
-    service_stop ServiceStop 10;
+    service_stop ServiceStop 6;
     /// The service dies and is started again.
-    service_dies ServiceDies 10;
+    service_dies ServiceDies 6;
 
     // Occasion: a deadline.
     /// The tick comes late.

@@ -36,7 +36,7 @@ impl World {
     }
 
     fn pause(&mut self) -> u64 {
-        if self.plan.crowd { self.rng.span(SEC, 60 * SEC) } else { self.rng.span(20 * MS, 30 * SEC) }
+        if self.plan.crowd { self.rng.span(SEC, 60 * SEC) } else { self.rng.span(20 * MS, 60 * SEC) }
     }
 
     /// What is done to machine and service. Says whether something was.

@@ -46,6 +46,8 @@ pub(crate) struct Process {
     pub(crate) phase: Phase,
     /// Tells the current plan from those before it.
     token: u32,
+    /// What it does next by that plan.
+    next: Next,
     at: [u64; 7],
     exit: Exit,
     beat: u64,
@@ -68,6 +70,7 @@ impl Process {
         generation: 0,
         phase: Phase::None,
         token: 0,
+        next: Next::Exit,
         at: [NEVER; 7],
         exit: Exit::Code(0),
         beat: NEVER,
@@ -195,7 +198,8 @@ impl World {
     fn schedule_process(&mut self, index: usize) {
         let process = &mut self.processes[index];
         process.token = process.token.wrapping_add(1);
-        let (at, _) = process.next();
+        let (at, next) = process.next();
+        process.next = next;
         if at != NEVER {
             self.schedule.push(at, What::Process { index: index as u32, token: process.token });
         }
@@ -205,7 +209,7 @@ impl World {
         if self.processes[index].token != token {
             return Ok(());
         }
-        let (_, next) = self.processes[index].next();
+        let next = self.processes[index].next;
         let (key, generation) = (self.key(index), self.processes[index].generation);
         let process = &mut self.processes[index];
         process.plan(next, NEVER);

@@ -259,11 +259,7 @@ impl Oracle {
             }
             Event::Disconnected(..) => track.connected = false,
             Event::Ready(..) => track.awaited = false,
-            Event::Goodbye(_, _, goodbye) => {
-                if track.stop.is_none() {
-                    track.goodbye = Some(goodbye);
-                }
-            }
+            Event::Goodbye(_, _, goodbye) if track.stop.is_none() => track.goodbye = Some(goodbye),
             Event::Launched(..) => track.launched(clock, spec.ready_within.is_some()),
             Event::LaunchFailed(_, _, failure) => self.launch_failed(index, failure.kind),
             Event::Exited(_, _, exit) => self.exited(index, exit),

@@ -102,11 +102,9 @@ impl Oracle {
                 }
                 self.review_wants(true);
             }
-            Event::Suspend => {
-                if self.suspended_since.is_none() {
-                    self.suspended_since = Some(self.now);
-                    self.stand_still();
-                }
+            Event::Suspend if self.suspended_since.is_none() => {
+                self.suspended_since = Some(self.now);
+                self.stand_still();
             }
             Event::Resume => {
                 self.suspended_since = None;
