@@ -158,6 +158,8 @@ fn candidate(candidate: &Candidate) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use bilayer_ipc::agent::User;
 
     use super::*;
@@ -182,6 +184,19 @@ mod tests {
         let (code, text) = said(refusal(&error));
         assert_eq!(code, Code::Usage);
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_place_without_a_service_is_passed_over_and_one_that_refuses_is_not() {
+        let place = || Dirs { runtime: "/run/acme".into(), state: "/s".into(), log: "/l".into() };
+        let address = || "/run/acme/control.sock".to_owned();
+        let nobody = ConnectError::NotRunning { address: address(), source: ErrorKind::NotFound.into() };
+        assert!(absent_or(&place(), &nobody).is_ok());
+        let refused =
+            ConnectError::NotPermitted { address: address(), source: ErrorKind::PermissionDenied.into() };
+        assert_eq!(said(absent_or(&place(), &refused).unwrap_err()).0, Code::NotPermitted);
+        let answer = HandshakeError::Call(CallError::Answer(RpcError::refused()));
+        assert_eq!(said(not_welcome(&place(), &answer)).0, Code::NotPermitted);
     }
 
     #[test]

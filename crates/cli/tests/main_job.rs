@@ -166,7 +166,10 @@ fn the_log_is_followed() {
 fn why_there_is_no_agent_here_is_answered() {
     let service = Service::start("why", &[("desk", wire_agent() + "users = [\"somebody-else\"]\n")]);
     let page = service.ok(&["status"]);
-    assert!(page.contains("not here") && page.contains("does not have this user among its `users`"), "{page}");
+    assert!(
+        page.contains("not here") && page.contains("does not have this user among its `users`"),
+        "{page}"
+    );
     let output = service.bilayer(&["agents", "restart", "desk"]);
     assert_eq!(code(&output), 4, "{}", err(&output));
 }
