@@ -231,7 +231,7 @@ async fn the_log_is_forwarded_and_what_was_dropped_is_counted() {
     let subscriber = tracing_subscriber::registry().with(layer.clone());
 
     tracing::subscriber::with_default(subscriber, || {
-        tracing::warn!(files = 3, path = "a b", "out of {}", "sync")
+        tracing::warn!(files = 3, path = "a b", "out of {}", "sync");
     });
     let line: Log = served.heard(method::LOG_WRITE).await.parse().unwrap();
     assert_eq!((line.level, line.message.as_str(), line.dropped), (LogLevel::Warn, "out of sync", 0));

@@ -95,7 +95,7 @@ async fn a_request_without_an_answer_is_answered_for() {
 #[tokio::test]
 async fn nobody_home_is_method_not_found() {
     let mut raw = raw(limits());
-    let (_other, _, nobody) = bilayer_ipc::Connection::new(tokio::io::duplex(1).0, limits());
+    let (_other, _, nobody) = Connection::new(tokio::io::duplex(1).0, limits());
     drop(std::mem::replace(&mut raw.incoming, nobody));
     raw.send(&request(1, "anyone")).await;
     assert_eq!(raw.read().await["error"]["code"], rpc::code::METHOD_NOT_FOUND);
