@@ -76,6 +76,14 @@ impl Source {
         }
     }
 
+    /// The system need not wait for this service any more before it shuts down.
+    pub(crate) fn release_shutdown(&mut self) {
+        match self {
+            Self::Real(sessions) => sessions.release_shutdown(),
+            Self::Scripted(_) => {}
+        }
+    }
+
     /// Resolves when something may have changed. Cancel safe.
     pub(crate) async fn hint(&mut self) -> Hint {
         match self {

@@ -35,7 +35,7 @@ use bilayer_ipc::control::{Power, ServiceMode};
 use bilayer_ipc::{Limits, method};
 use bilayer_platform::{Alarm, Dirs, Signal};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::builder::{Loader, Methods};
 use crate::config::{self, Config};
@@ -76,6 +76,8 @@ pub(crate) struct Driver {
     power: Power,
     stopping: bool,
     finished: bool,
+    /// Told when every agent has ended because the system shuts down.
+    all_ended: Arc<Notify>,
 }
 
 /// What people want to know about an instance and the core does not.
@@ -130,6 +132,10 @@ impl Driver {
             News::ShutdownAnnounced(within) => {
                 tracing::info!("the system shuts down; agents have {} s", within.as_secs_f32());
                 self.pending.push_back(Event::ShutdownAnnounced(within));
+                self.settle();
+                if self.runs.is_empty() {
+                    self.all_ended.notify_one();
+                }
             }
             News::ShutdownCalledOff => {
                 tracing::info!("the shutdown was called off");

@@ -68,6 +68,11 @@ impl Runs {
         self.0.remove(&instance)
     }
 
+    /// Whether there is no process.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Every process with its instance.
     pub(super) fn iter(&self) -> impl Iterator<Item = (InstanceKey, &Run)> {
         self.0.iter().map(|(&instance, run)| (instance, run))

@@ -1,9 +1,10 @@
 //! The task that asks the operating system who is logged on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bilayer_platform::{Alarm, Hint};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::news::News;
 use crate::source::Source;
@@ -15,7 +16,12 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(30);
 ///
 /// An enumeration that fails changes nothing: not being able to ask who is logged on does not mean that nobody is. It is
 /// tried again at the next hint or reconcile.
-pub(super) async fn follow(mut source: Source, mut alarm: Alarm, news: mpsc::Sender<News>) {
+pub(super) async fn follow(
+    mut source: Source,
+    mut alarm: Alarm,
+    all_ended: Arc<Notify>,
+    news: mpsc::Sender<News>,
+) {
     let mut failing = false;
     loop {
         match source.enumerate().await {
@@ -41,6 +47,10 @@ pub(super) async fn follow(mut source: Source, mut alarm: Alarm, news: mpsc::Sen
         let hint = tokio::select! {
             hint = source.hint() => hint,
             () = alarm.ring() => Hint::Sessions,
+            () = all_ended.notified() => {
+                source.release_shutdown();
+                continue;
+            }
         };
         let translated = match hint {
             Hint::Sessions => continue,

@@ -8,7 +8,7 @@ use bilayer_ipc::agent::Program;
 use bilayer_ipc::control::{Power, ServiceMode};
 use bilayer_platform::{Alarm, Dirs, Listener, Signals};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::control::Admits;
@@ -55,6 +55,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
 
     let log_file =
         crate::log::file_in(config.log.directory.as_deref().unwrap_or(&dirs.log), &config.service.name);
+    let all_ended = Arc::new(Notify::new());
     let mut driver = Driver {
         core: Supervisor::new(u64::from_ne_bytes(bilayer_platform::random_bytes())),
         pending: VecDeque::new(),
@@ -79,6 +80,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         power: Power::Awake,
         stopping: false,
         finished: false,
+        all_ended: Arc::clone(&all_ended),
     };
     tracing::info!(
         name = %driver.config.service.name, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), ?mode,
@@ -86,7 +88,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     );
     driver.configure(config);
     driver.settle();
-    tasks.spawn(sessions::follow(source, reconcile, news));
+    tasks.spawn(sessions::follow(source, reconcile, all_ended, news));
     let mut observer = driver.run(inbox, alarm).await;
     tasks.shutdown().await;
     tracing::info!("stopped: every agent has ended");
