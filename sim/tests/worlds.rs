@@ -39,9 +39,10 @@ fn a_seed_is_an_exact_replay() {
     assert!(first == narrate(), "the same seed told two stories");
 }
 
-/// Seeds in which an invariant did not hold once, each with what was wrong in the core.
+/// Seeds in which an invariant did not hold once, each with what was wrong in the core. A change of the world gives its
+/// seeds other stories: then the mistake is put back and a seed looked for that finds it again.
 #[test]
 fn regressions() {
     // An agent that was kept and has to end, and another session's that starts, in one enumeration: both lived.
-    holds(41, &Limits::default(), 60_000);
+    holds(323, &Limits::default(), 6_000);
 }
