@@ -80,7 +80,24 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::failed(format!("cannot write the answer as JSON: {error}")))?;
     text.push('\n');
-    print(&text)
+    print(&unobtrusive(text))
+}
+
+/// JSON whose strings hold no character that a terminal would obey. serde escapes only those below U+0020; the others appear
+/// in JSON nowhere but in strings, where the escape means the same.
+fn unobtrusive(json: String) -> String {
+    let obeyed = |c: char| c != '\n' && hides(c);
+    if !json.contains(obeyed) {
+        return json;
+    }
+    let escaped = |c: char| if obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(escaped).collect()
+}
+
+/// Whether a terminal may obey this character instead of showing it: controls, and the marks that turn the direction of
+/// writing.
+fn hides(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `text` with control characters made visible.
@@ -88,10 +105,6 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 /// Agents name their own status, and users their own sessions: neither may move the cursor of an administrator's
 /// terminal, or hide a line of it.
 pub(crate) fn visible(text: &str) -> String {
-    let hides = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if !text.contains(hides) {
         return text.to_owned();
     }
@@ -101,6 +114,14 @@ pub(crate) fn visible(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_an_agent_answers_moves_the_cursor_and_the_json_means_the_same() {
+        let value = serde_json::json!({"a": "x\u{9b}2J\u{202e}\u{1b}\u{7f}\n"});
+        let text = unobtrusive(serde_json::to_string_pretty(&value).unwrap());
+        assert!(!text.contains(|c| c != '\n' && hides(c)), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
 
     #[test]
     fn nothing_that_an_agent_says_moves_the_cursor() {

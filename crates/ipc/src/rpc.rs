@@ -181,7 +181,9 @@ impl Params {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, RpcError> {
         let text = self.0.as_deref().map_or("{}", RawValue::get).trim_ascii();
         let invalid = |error: serde_json::Error| {
-            RpcError::new(code::INVALID_PARAMS, format!("wrong parameters: {error}"))
+            // serde quotes what it found, which may be as long as a frame.
+            let found: String = error.to_string().chars().take(200).collect();
+            RpcError::new(code::INVALID_PARAMS, format!("wrong parameters: {found}"))
         };
         if text == "null" {
             return serde_json::from_str("{}").map_err(invalid);

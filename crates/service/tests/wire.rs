@@ -24,6 +24,7 @@ fn plays_its_role() {
         "quiet" => quiet(connect()),
         "flood" => flood(connect()),
         "deaf" => deaf(connect()),
+        "boaster" => boaster(connect()),
         "late" => {
             // Until the test has tried the token and failed.
             let gate = std::env::var("TEST_GATE").unwrap();
@@ -72,6 +73,18 @@ fn flood(mut line: Line) {
         );
     }
     forever();
+}
+
+/// Writes log lines as long as a frame, and says that it left out more than can be counted.
+fn boaster(mut line: Line) {
+    let long = "x".repeat(30_000);
+    for message in [&*long, &*long, "the last line"] {
+        let params = json!({
+            "level": "info", "message": message, "target": long, "fields": {"more": long}, "dropped": u64::MAX,
+        });
+        line.send(&json!({"jsonrpc": "2.0", "method": "log/write", "params": params}));
+    }
+    quiet(line);
 }
 
 /// Never reads.
@@ -266,5 +279,21 @@ async fn an_agent_that_never_reads_is_cut_off() {
     .await;
     let other = world.agent("other", "ready", |agent| agent.ready == Some(true)).await;
     assert!(other.connected);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_line_of_an_agents_log_is_cut_and_its_count_is_not_trusted() {
+    let world = World::start(
+        "boaster",
+        "[wire]\nframe = \"128KiB\"\nqueue = \"128KiB\"\n[agent.desk]\n{role:boaster}\n",
+    )
+    .await;
+    world.director.sessions(vec![session("2", "alice")]);
+    world.logged("the last line").await;
+    let longest = world.log.text().lines().map(str::len).max().unwrap();
+    assert!(longest < 10_000, "a line of {longest} bytes");
+    let desk = world.agent("desk", "ready", |agent| agent.ready == Some(true)).await;
+    assert!(desk.connected);
     world.stop().await;
 }

@@ -211,9 +211,13 @@ impl std::error::Error for Report {}
 
 /// A span that lies in `text` and begins and ends between characters.
 fn within(text: &str, span: &Range<usize>) -> Range<usize> {
-    let start = text.floor_char_boundary(span.start.min(text.len()));
-    let end = text.floor_char_boundary(span.end.clamp(start, text.len()));
-    start..end
+    let start = boundary(text, span.start);
+    start..boundary(text, span.end).max(start)
+}
+
+/// The last place between two characters that is not after `at`.
+pub(super) fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 /// The line that a span begins in, and the part of the span that lies in it, from the line's beginning.

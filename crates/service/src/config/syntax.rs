@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::read::{Findings, shown};
+use super::report::boundary;
 
 /// Notes the parser's errors and says which parts of the text its recovery may have put in the wrong place: what is found
 /// there later would be an echo.
@@ -36,7 +37,7 @@ pub(super) fn report(text: &str, errors: &[toml::de::Error], findings: &mut Find
 
 /// The line of an offset, with its line end.
 fn line(text: &str, at: usize) -> Range<usize> {
-    let at = text.floor_char_boundary(at);
+    let at = boundary(text, at);
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1);
     start..end

@@ -15,7 +15,7 @@ const STATUS_CHARS_MAX: usize = 200;
 impl Driver {
     /// Somebody at an endpoint shows a secret: is it the agent that the secret was made for?
     pub(super) fn hear_hello(&mut self, hello: Hello) {
-        let Hello { logon, secret, peer, client, answer } = hello;
+        let Hello { logon, secret, peer, answer } = hello;
         let welcome = match self.runs.redeem(logon, &secret, &peer) {
             Ok((instance, run)) => {
                 let resume = Secret::from_random(bilayer_platform::random_bytes());
@@ -25,10 +25,6 @@ impl Driver {
             }
             Err(error) => Err(error.to_string()),
         };
-        if let Ok(Welcome { instance, generation, .. }) = &welcome {
-            let (agent, session) = (self.name_of(*instance), self.session_of(*instance));
-            tracing::info!(%agent, %session, generation, %client, "connected");
-        }
         // A client that is gone by now is told nothing.
         let _ = answer.send(welcome);
     }

@@ -3,13 +3,14 @@
 //! Until the handshake is over a client is a stranger: it is judged by what the operating system says of its process before
 //! a byte of what it sends is read, and what it then says is believed only where its secret fits.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bilayer_core::{InstanceKey, Logon};
 use bilayer_ipc::Limits;
-use bilayer_ipc::agent::{ClientKind, Goodbye, Log, LogLevel, Status};
+use bilayer_ipc::agent::{ClientKind, Goodbye, Log, LogLevel, Program, Status};
 use bilayer_ipc::handshake::{self, HandshakeError};
 use bilayer_ipc::peer::{Incoming, Message, Peer as WirePeer, Reply};
 use bilayer_ipc::rpc::{Params, RpcError};
@@ -21,7 +22,7 @@ use tokio::time::Instant;
 use super::news::{AgentNews, Hello, News, Welcome};
 use super::translate;
 use crate::builder::{Call, Methods};
-use crate::output::{Origin, Quota};
+use crate::output::{LINE_BYTES, Origin, Quota};
 
 /// How long accepting rests after the operating system refused a connection, for want of descriptors for example.
 const REST: Duration = Duration::from_millis(100);
@@ -35,14 +36,36 @@ pub(super) struct Door {
     pub(super) limits: Arc<Limits>,
     pub(super) methods: Arc<Methods>,
     pub(super) news: mpsc::Sender<News>,
+    pub(super) quotas: Quotas,
+}
+
+/// How much the log takes on from one door. Neither is renewed by connecting again: whoever could fill the log could push
+/// everybody else's lines out of it.
+#[derive(Default)]
+pub(super) struct Quotas {
+    /// For coming, going and being refused.
+    comings: Mutex<Quota>,
+    /// For what each agent says.
+    agents: Mutex<HashMap<InstanceKey, Quota>>,
+}
+
+impl Quotas {
+    fn admit_coming(&self) -> bool {
+        self.comings.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now())
+    }
+
+    /// Whether this agent may write one more line, and how many were turned away before it.
+    fn admit_line(&self, instance: InstanceKey) -> Option<u64> {
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let quota = agents.entry(instance).or_default();
+        quota.admit(Instant::now()).then(|| quota.take_dropped())
+    }
 }
 
 /// Lets clients in for as long as the task lives.
 pub(super) async fn accept(listener: Listener, door: Door) {
     let door = Arc::new(door);
     let places = Arc::new(Semaphore::new(door.limits.connections_per_session.into()));
-    // Strangers must not fill the log either.
-    let mut quota = Quota::default();
     loop {
         let refused = match listener.accept().await {
             Err(error) => {
@@ -72,7 +95,7 @@ pub(super) async fn accept(listener: Listener, door: Door) {
                 ),
             },
         };
-        if quota.admit(Instant::now()) {
+        if door.quotas.admit_coming() {
             tracing::warn!(session = %door.session, "{refused}");
         }
     }
@@ -85,6 +108,9 @@ async fn serve(stream: Stream, peer: Arc<Peer>, door: &Door) {
     // One task for both: the connection moves bytes, the conversation gives them meaning.
     let (closed, outcome) = tokio::join!(connection.run(), converse(peer, wire, incoming, door));
     let session = &door.session;
+    if !door.quotas.admit_coming() {
+        return;
+    }
     match outcome {
         Ok(agent) => tracing::info!(%agent, %session, pid, "disconnected: {}", crate::chain(&closed)),
         Err(error) => tracing::warn!(%session, pid, "no handshake: {}", crate::chain(&error)),
@@ -107,9 +133,8 @@ async fn converse(
     let Some(secret) = knock.initialize.token.take().or_else(|| knock.initialize.resume.take()) else {
         return Err(knock.refuse(&wire, "it shows neither a token nor a resume secret"));
     };
-    let client = format!("{} {}", knock.initialize.client.name, knock.initialize.client.version);
     let (answer, judged) = oneshot::channel();
-    let hello = Hello { logon: door.logon, secret, peer, client, answer };
+    let hello = Hello { logon: door.logon, secret, peer, answer };
     let welcome = match door.news.send(News::Hello(hello)).await {
         Ok(()) => judged.await.unwrap_or_else(|_| Err("the service ends".into())),
         Err(_) => Err("the service ends".into()),
@@ -119,12 +144,16 @@ async fn converse(
         Err(why) => return Err(knock.refuse(&wire, why)),
     };
     initialized.protocol = knock.protocol;
+    let client = shortened(&knock.initialize.client);
     knock.welcome(&initialized)?;
     let agent = initialized.agent.map_or_else(String::new, |agent| agent.name);
+    if door.quotas.admit_coming() {
+        tracing::info!(%agent, session = %door.session, generation, %client, "connected");
+    }
 
     let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     let origin = Origin { agent, session: door.session.clone(), user: door.user.clone(), pid };
-    let mut talk = Talk { instance, generation, door, origin, quota: Quota::default() };
+    let talk = Talk { instance, generation, door, origin };
     talk.tell(AgentNews::Connected { connection, wire }).await;
     while let Some(message) = incoming.next().await {
         match message {
@@ -142,7 +171,6 @@ struct Talk<'a> {
     generation: u32,
     door: &'a Door,
     origin: Origin,
-    quota: Quota,
 }
 
 impl Talk<'_> {
@@ -152,7 +180,7 @@ impl Talk<'_> {
         let _ = self.door.news.send(News::Agent(self.instance, self.generation, said)).await;
     }
 
-    async fn notified(&mut self, method: &str, params: &Params) {
+    async fn notified(&self, method: &str, params: &Params) {
         let said = match method {
             method::AGENT_READY => Ok(AgentNews::Ready),
             method::AGENT_HEARTBEAT => Ok(AgentNews::Heartbeat),
@@ -167,7 +195,7 @@ impl Talk<'_> {
         };
         match said {
             Ok(said) => self.tell(said).await,
-            Err(error) if self.quota.admit(Instant::now()) => {
+            Err(error) if self.door.quotas.admit_line(self.instance).is_some() => {
                 let Origin { agent, session, pid, .. } = &self.origin;
                 tracing::warn!(%agent, %session, pid, "ignored a {method} of the agent: {}", error.message);
             }
@@ -175,7 +203,7 @@ impl Talk<'_> {
         }
     }
 
-    async fn requested(&mut self, method: &str, params: Params, reply: Reply) {
+    async fn requested(&self, method: &str, params: Params, reply: Reply) {
         // An answer that cannot be sent is an agent that is gone; the connection says so by itself.
         if method == method::AGENT_GOODBYE {
             let _ = match goodbye(&params) {
@@ -212,21 +240,21 @@ impl Talk<'_> {
     }
 
     /// One line of the agent's own log, at the same rate as what it prints.
-    fn log(&mut self, line: Log) {
-        if !self.quota.admit(Instant::now()) {
-            return;
-        }
+    fn log(&self, line: Log) {
+        let Some(turned_away) = self.door.quotas.admit_line(self.instance) else { return };
         let Origin { agent, session, user, pid } = &self.origin;
-        let dropped = self.quota.take_dropped() + line.dropped;
+        let dropped = turned_away.saturating_add(line.dropped);
         if dropped > 0 {
             tracing::warn!(target: "bilayer::agent", %agent, %session, %user, pid, "dropped {dropped} lines of the agent's log");
         }
-        let fields = if line.fields.is_empty() {
-            String::new()
-        } else {
-            format!(" {}", serde_json::Value::Object(line.fields))
-        };
-        let Log { target: from, message, level, .. } = line;
+        let mut fields = String::new();
+        if !line.fields.is_empty() {
+            fields = format!(" {}", serde_json::Value::Object(line.fields));
+            cut(&mut fields, LINE_BYTES);
+        }
+        let Log { target: mut from, mut message, level, .. } = line;
+        cut(&mut from, TARGET_BYTES);
+        cut(&mut message, LINE_BYTES);
         macro_rules! write {
             ($level:ident) => {
                 tracing::event!(
@@ -246,4 +274,49 @@ impl Talk<'_> {
 
 fn goodbye(params: &Params) -> Result<AgentNews, RpcError> {
     params.parse().map(|goodbye: Goodbye| AgentNews::Goodbye(translate::goodbye(goodbye.intent)))
+}
+
+/// Longest part of a program that the log names, in bytes.
+const TARGET_BYTES: usize = 128;
+
+/// What a program calls itself, no longer than a name is.
+fn shortened(program: &Program) -> String {
+    let Program { mut name, mut version } = program.clone();
+    cut(&mut name, TARGET_BYTES);
+    cut(&mut version, TARGET_BYTES);
+    format!("{name} {version}")
+}
+
+/// Cuts a text to so many bytes, between two characters.
+fn cut(text: &mut String, bytes_max: usize) {
+    if text.len() > bytes_max {
+        let end = (0..=bytes_max).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bilayer_core::SpecId;
+
+    use super::*;
+
+    #[test]
+    fn neither_strangers_nor_one_agent_can_fill_the_log_and_another_agent_still_speaks() {
+        let quotas = Quotas::default();
+        let key = |spec| InstanceKey { logon: Logon(1), spec: SpecId(spec) };
+        let comings = (0..50_000).filter(|_| quotas.admit_coming()).count();
+        let lines = (0..50_000).filter(|_| quotas.admit_line(key(1)).is_some()).count();
+        assert!(comings < 25_000 && lines < 25_000, "{comings} and {lines}");
+        assert_eq!(quotas.admit_line(key(2)), Some(0));
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        let mut text = "aäb".to_owned();
+        cut(&mut text, 2);
+        assert_eq!(text, "a");
+        cut(&mut text, 2);
+        assert_eq!(text, "a");
+    }
 }

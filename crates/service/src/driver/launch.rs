@@ -133,6 +133,7 @@ impl Driver {
             limits: Arc::clone(&self.limits),
             methods: Arc::clone(&self.methods),
             news: self.news.clone(),
+            quotas: endpoint::Quotas::default(),
         };
         let accepting = tokio::spawn(endpoint::accept(listener, door)).abort_handle();
         let endpoint = Endpoint { address: address.clone(), accepting };

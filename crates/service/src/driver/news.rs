@@ -44,8 +44,6 @@ pub(super) struct Hello {
     pub(super) logon: Logon,
     pub(super) secret: Secret,
     pub(super) peer: Arc<Peer>,
-    /// What it calls itself, for the log.
-    pub(super) client: String,
     /// Welcome, or why it is refused. The reason is for the log; a client is told one text for every cause.
     pub(super) answer: oneshot::Sender<Result<Welcome, String>>,
 }
