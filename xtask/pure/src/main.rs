@@ -30,7 +30,8 @@ fn main() {
         }),
     };
     let specs = vec![(SpecId(0), Spec::new("desk"))];
-    let events = [Event::Configured { specs, on_service_stop: OnServiceStop::Stop }, Event::Sessions(vec![session])];
+    let events =
+        [Event::Configured { specs, on_service_stop: OnServiceStop::Stop }, Event::Sessions(vec![session])];
     for event in events {
         supervisor.handle(black_box(Time::ZERO), event);
     }
