@@ -40,6 +40,12 @@ fn the_whole_day_is_played_and_nothing_is_left_of_it() {
 
 #[test]
 fn a_signal_ends_it_without_a_summary() {
+    ends_at("TERM");
+    // The terminal is gone; to a service that would mean to reload.
+    ends_at("HUP");
+}
+
+fn ends_at(name: &str) {
     use std::io::{BufRead, BufReader, Read};
     use std::process::Stdio;
 
@@ -51,7 +57,7 @@ fn a_signal_ends_it_without_a_summary() {
         line.clear();
         assert_ne!(story.read_line(&mut line).unwrap(), 0, "it ended early");
     }
-    common::service::signal("TERM", child.id().into());
+    common::service::signal(name, child.id().into());
     let mut rest = String::new();
     story.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));

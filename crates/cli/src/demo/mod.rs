@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use bilayer::config::{self, Config, Loading, Style, Unchecked};
 use bilayer::{Script, Service, SessionSource, chain};
-use bilayer_platform::Dirs;
+use bilayer_platform::{Dirs, Signals};
 use tokio::sync::Notify;
 
 use crate::args::Demo;
@@ -68,6 +68,7 @@ pub(crate) async fn run(args: &Demo, screen: &Screen) -> Result<(), Failure> {
     let service = Service::builder(configuration(folder.path())?)
         .sessions(SessionSource::Scripted(script))
         .dirs(dirs.clone())
+        .signals(false)
         .observe(move |observation| {
             if let Some(fact) = translator.read(observation) {
                 // A full queue means a view that hangs: the engine does not wait for it.
@@ -77,12 +78,16 @@ pub(crate) async fn run(args: &Demo, screen: &Screen) -> Result<(), Failure> {
 
     let shared = Shared::default();
     let stage = Stage::new(director, dirs, shared.clone(), args.speed);
+    let signals = Signals::new();
+    let mut signals =
+        signals.map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))?;
     let view = View::open(args.plain || !std::io::stdout().is_terminal(), screen)?;
     let ended = tokio::select! {
         ended = service.run() => ended,
         never = listen(&mut reports, &shared) => match never {},
         never = stage.play() => match never {},
         never = view.show(&shared, &stage) => match never {},
+        never = leave_at_signal(&mut signals, &stage) => match never {},
     };
     while let Ok((fact, at)) = reports.try_recv() {
         shared.change(|model| model.apply(fact, at));
@@ -93,7 +98,7 @@ pub(crate) async fn run(args: &Demo, screen: &Screen) -> Result<(), Failure> {
     if let Some(failure) = stage.failure() {
         return Err(failure);
     }
-    if stage.was_left() || !stage.is_over() {
+    if stage.was_left() {
         return screen::print("The demo was left; everything it had started is stopped.\n");
     }
     screen::print(&summary::text(&shared.model.borrow(), screen))
@@ -107,6 +112,13 @@ async fn listen(
     while let Some((fact, at)) = reports.recv().await {
         shared.change(|model| model.apply(fact, at));
     }
+    std::future::pending().await
+}
+
+/// Any signal ends the demo. The service would take SIGHUP as the wish to reload; here it says that the terminal is gone.
+async fn leave_at_signal(signals: &mut Signals, stage: &Stage) -> std::convert::Infallible {
+    signals.next().await;
+    stage.leave().await;
     std::future::pending().await
 }
 

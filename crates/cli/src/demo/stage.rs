@@ -59,11 +59,6 @@ impl Stage {
         self.left.get()
     }
 
-    /// Whether the day was played to its end; if not, a signal ended it.
-    pub(super) fn is_over(&self) -> bool {
-        self.shared.model.borrow().clock == DAY[DAY.len() - 1].clock
-    }
-
     /// What went wrong with the demo itself.
     pub(super) fn failure(&self) -> Option<Failure> {
         self.failure.take()

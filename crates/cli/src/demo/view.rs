@@ -3,10 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io;
-use std::time::Duration;
 
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::DefaultTerminal;
+use tokio::sync::mpsc;
 
 use super::model::Line;
 use super::stage::Stage;
@@ -14,15 +14,17 @@ use super::{Shared, picture};
 use crate::failure::Failure;
 use crate::screen::{self, Screen, Tone};
 
-/// How often keys are looked at. A key that waits this long still feels immediate.
-const KEYS_EVERY: Duration = Duration::from_millis(40);
-
 pub(super) struct View {
     /// `None` for lines of text.
-    terminal: Option<RefCell<DefaultTerminal>>,
+    terminal: Option<RefCell<Terminal>>,
     screen: Screen,
     /// Lines of the story that were printed already.
     printed: Cell<usize>,
+}
+
+struct Terminal {
+    terminal: DefaultTerminal,
+    inputs: mpsc::Receiver<Input>,
 }
 
 impl View {
@@ -30,7 +32,8 @@ impl View {
         // Also restores the terminal before the message of a panic is printed.
         let terminal = (!plain).then(ratatui::try_init).transpose();
         let terminal = terminal.map_err(|error| Failure::failed(cannot_draw(&error)))?;
-        Ok(Self { terminal: terminal.map(RefCell::new), screen: *screen, printed: Cell::new(0) })
+        let terminal = terminal.map(|terminal| RefCell::new(Terminal { terminal, inputs: inputs() }));
+        Ok(Self { terminal, screen: *screen, printed: Cell::new(0) })
     }
 
     /// Shows every change until the demo ends; a person who leaves early ends it.
@@ -43,34 +46,45 @@ impl View {
     }
 
     /// Gives the terminal back and prints what is left to print.
-    pub(super) fn close(&self, shared: &Shared) -> Result<(), Failure> {
-        match self.terminal {
-            Some(_) => ratatui::try_restore().map_err(|error| Failure::failed(cannot_draw(&error))),
-            None => self.lines(shared),
-        }
+    pub(super) fn close(self, shared: &Shared) -> Result<(), Failure> {
+        self.lines(shared)?;
+        let Some(terminal) = self.terminal else { return Ok(()) };
+        let mut terminal = terminal.into_inner().terminal;
+        let restored = ratatui::try_restore().and_then(|()| terminal.show_cursor());
+        restored.map_err(|error| {
+            // It is gone. The destructor would find that out again, and panic for want of a standard error to say so.
+            std::mem::forget(terminal);
+            Failure::failed(cannot_draw(&error))
+        })
     }
 
     /// Returns when somebody wants to leave.
     async fn look(&self, shared: &Shared) -> Result<(), Failure> {
+        let Some(terminal) = &self.terminal else {
+            loop {
+                let changed = shared.changed.notified();
+                self.lines(shared)?;
+                changed.await;
+            }
+        };
         loop {
             let changed = shared.changed.notified();
-            match &self.terminal {
-                Some(terminal) => {
-                    draw(&mut terminal.borrow_mut(), shared, self.screen.color)?;
-                    tokio::select! {
-                        () = changed => {}
-                        leaves = key() => if leaves? { return Ok(()) },
-                    }
-                }
-                None => {
-                    self.lines(shared)?;
-                    changed.await;
-                }
+            let Terminal { terminal, inputs } = &mut *terminal.borrow_mut();
+            draw(terminal, shared, self.screen.color)?;
+            tokio::select! {
+                () = changed => {}
+                input = inputs.recv() => match input {
+                    Some(Input::Resize) => {}
+                    Some(Input::Leave) | None => return Ok(()),
+                },
             }
         }
     }
 
     fn lines(&self, shared: &Shared) -> Result<(), Failure> {
+        if self.terminal.is_some() {
+            return Ok(());
+        }
         let model = shared.model.borrow();
         for line in &model.story[self.printed.get()..] {
             screen::print(&match line {
@@ -89,23 +103,38 @@ fn draw(terminal: &mut DefaultTerminal, shared: &Shared, color: bool) -> Result<
     drawn.map(drop).map_err(|error| Failure::failed(cannot_draw(&error)))
 }
 
-/// Waits for a key that leaves (true) or for another size of the terminal (false).
-async fn key() -> Result<bool, Failure> {
-    let failed = |error| Failure::failed(format!("cannot read the keyboard: {error}"));
-    loop {
-        tokio::time::sleep(KEYS_EVERY).await;
-        while event::poll(Duration::ZERO).map_err(failed)? {
-            match event::read().map_err(failed)? {
-                Event::Key(key) if key.kind == KeyEventKind::Press => match key.code {
-                    KeyCode::Char('q') | KeyCode::Esc => return Ok(true),
-                    // The terminal is in raw mode: this is the key, not a signal.
-                    KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Ok(true),
-                    _ => {}
-                },
-                Event::Resize(..) => return Ok(false),
-                _ => {}
+/// What somebody at the terminal did.
+enum Input {
+    Leave,
+    Resize,
+}
+
+/// Reads the terminal on a thread of its own. One that was closed keeps crossterm busy for ever within a single call: that
+/// must not be the thread on which the service stops its agents.
+fn inputs() -> mpsc::Receiver<Input> {
+    let (sender, receiver) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            if let Some(input) = input(&event)
+                && sender.blocking_send(input).is_err()
+            {
+                return;
             }
         }
+    });
+    receiver
+}
+
+fn input(event: &Event) -> Option<Input> {
+    match event {
+        Event::Resize(..) => Some(Input::Resize),
+        Event::Key(key) if key.kind == KeyEventKind::Press => match key.code {
+            KeyCode::Char('q') | KeyCode::Esc => Some(Input::Leave),
+            // The terminal is in raw mode: this is the key, not a signal.
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Input::Leave),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

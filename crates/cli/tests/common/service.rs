@@ -98,17 +98,13 @@ impl Service {
     pub(crate) fn interrupt(&mut self) -> ExitStatus {
         signal("INT", self.child.id().into());
         let deadline = Instant::now() + SOON;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "still there {SOON:?} after Ctrl-C; it said:\n{}",
-                self.said()
-            );
+        let mut ended = self.child.try_wait().unwrap();
+        while ended.is_none() {
+            assert!(Instant::now() < deadline, "it goes on {SOON:?} after Ctrl-C; it said:\n{}", self.said());
             thread::sleep(LOOK);
+            ended = self.child.try_wait().unwrap();
         }
+        ended.unwrap()
     }
 }
 
