@@ -81,7 +81,7 @@ pub(crate) async fn run(args: &Demo, screen: &Screen) -> Result<(), Failure> {
     let signals = Signals::new();
     let mut signals =
         signals.map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))?;
-    let view = View::open(args.plain || !std::io::stdout().is_terminal(), screen)?;
+    let mut view = View::open(args.plain || !std::io::stdout().is_terminal(), screen)?;
     let ended = tokio::select! {
         ended = service.run() => ended,
         never = listen(&mut reports, &shared) => match never {},

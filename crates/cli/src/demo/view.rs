@@ -1,6 +1,5 @@
 //! How the demo is looked at: a picture on a terminal, or lines of text.
 
-use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io;
 
@@ -16,10 +15,10 @@ use crate::screen::{self, Screen, Tone};
 
 pub(super) struct View {
     /// `None` for lines of text.
-    terminal: Option<RefCell<Terminal>>,
+    terminal: Option<Terminal>,
     screen: Screen,
     /// Lines of the story that were printed already.
-    printed: Cell<usize>,
+    printed: usize,
 }
 
 struct Terminal {
@@ -32,12 +31,12 @@ impl View {
         // Also restores the terminal before the message of a panic is printed.
         let terminal = (!plain).then(ratatui::try_init).transpose();
         let terminal = terminal.map_err(|error| Failure::failed(cannot_draw(&error)))?;
-        let terminal = terminal.map(|terminal| RefCell::new(Terminal { terminal, inputs: inputs() }));
-        Ok(Self { terminal, screen: *screen, printed: Cell::new(0) })
+        let terminal = terminal.map(|terminal| Terminal { terminal, inputs: inputs() });
+        Ok(Self { terminal, screen: *screen, printed: 0 })
     }
 
     /// Shows every change until the demo ends; a person who leaves early ends it.
-    pub(super) async fn show(&self, shared: &Shared, stage: &Stage) -> Infallible {
+    pub(super) async fn show(&mut self, shared: &Shared, stage: &Stage) -> Infallible {
         match self.look(shared).await {
             Ok(()) => stage.leave().await,
             Err(failure) => stage.fail(failure).await,
@@ -46,10 +45,10 @@ impl View {
     }
 
     /// Gives the terminal back and prints what is left to print.
-    pub(super) fn close(self, shared: &Shared) -> Result<(), Failure> {
+    pub(super) fn close(mut self, shared: &Shared) -> Result<(), Failure> {
         self.lines(shared)?;
         let Some(terminal) = self.terminal else { return Ok(()) };
-        let mut terminal = terminal.into_inner().terminal;
+        let mut terminal = terminal.terminal;
         let restored = ratatui::try_restore().and_then(|()| terminal.show_cursor());
         restored.map_err(|error| {
             // It is gone. The destructor would find that out again, and panic for want of a standard error to say so.
@@ -59,17 +58,15 @@ impl View {
     }
 
     /// Returns when somebody wants to leave.
-    async fn look(&self, shared: &Shared) -> Result<(), Failure> {
-        let Some(terminal) = &self.terminal else {
-            loop {
-                let changed = shared.changed.notified();
+    async fn look(&mut self, shared: &Shared) -> Result<(), Failure> {
+        loop {
+            // Asked for before looking, so that no change can slip in between.
+            let changed = shared.changed.notified();
+            let Some(Terminal { terminal, inputs }) = &mut self.terminal else {
                 self.lines(shared)?;
                 changed.await;
-            }
-        };
-        loop {
-            let changed = shared.changed.notified();
-            let Terminal { terminal, inputs } = &mut *terminal.borrow_mut();
+                continue;
+            };
             draw(terminal, shared, self.screen.color)?;
             tokio::select! {
                 () = changed => {}
@@ -81,18 +78,18 @@ impl View {
         }
     }
 
-    fn lines(&self, shared: &Shared) -> Result<(), Failure> {
+    fn lines(&mut self, shared: &Shared) -> Result<(), Failure> {
         if self.terminal.is_some() {
             return Ok(());
         }
         let model = shared.model.borrow();
-        for line in &model.story[self.printed.get()..] {
+        for line in &model.story[self.printed..] {
             screen::print(&match line {
                 Line::Step { clock, says } => format!("{clock}  {}\n", self.screen.paint(says, Tone::Head)),
                 Line::Effect(text) => format!("       {text}\n"),
             })?;
         }
-        self.printed.set(model.story.len());
+        self.printed = model.story.len();
         Ok(())
     }
 }
