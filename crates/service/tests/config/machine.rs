@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bilayer::config::{Checks, Loaded, Loading, Refusal, Report, load_text};
 
 /// The machine.
-pub struct Fake;
+pub(crate) struct Fake;
 
 impl Checks for Fake {
     fn is_file(&self, path: &Path) -> io::Result<bool> {
@@ -47,21 +47,21 @@ impl Checks for Fake {
 }
 
 /// The file that every text is said to come from.
-pub fn path() -> PathBuf {
+pub(crate) fn path() -> PathBuf {
     PathBuf::from("/etc/acme/desk.toml")
 }
 
 /// In the foreground.
-pub const CONSOLE: Loading<'static> = Loading { privileged: false, checks: &Fake };
+pub(crate) const CONSOLE: Loading<'static> = Loading { privileged: false, checks: &Fake };
 /// As a privileged service.
-pub const PRIVILEGED: Loading<'static> = Loading { privileged: true, checks: &Fake };
+pub(crate) const PRIVILEGED: Loading<'static> = Loading { privileged: true, checks: &Fake };
 
 /// Loads a text on the fake machine.
-pub fn load(text: &str, how: &Loading<'_>) -> Result<Loaded, Report> {
+pub(crate) fn load(text: &str, how: &Loading<'_>) -> Result<Loaded, Report> {
     load_text(&path(), text, how)
 }
 
 /// A file whose only agent has these further lines.
-pub fn agent(lines: &str) -> String {
+pub(crate) fn agent(lines: &str) -> String {
     format!("[service]\nname = \"acme\"\n\n[agent.desk]\ncommand = [\"/opt/acme/desk\"]\n{lines}\n")
 }

@@ -1,5 +1,8 @@
 //! The configuration, from outside: what a file may say, and what is said about one that is wrong.
 
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod arbitrary;
 mod file;
 mod machine;
