@@ -49,7 +49,7 @@ sources() {
   mkdir -p "$sysroot/lib/rustlib/src"
   cp -r "$work/unpacked/usr/src/rustc-$version" "$sysroot/lib/rustlib/src/rust"
 }
-apt=(-o Dir::Etc::sourcelist=/nonexistent -o "Dir::Etc::sourceparts=$work/sources" -o "Dir::State::Lists=$work/lists")
+apt=(-o APT::Sandbox::User=root -o Dir::Etc::sourcelist=/nonexistent -o "Dir::Etc::sourceparts=$work/sources" -o "Dir::State::Lists=$work/lists")
 
 # Nothing is tested without an operating system.
 crates() {

@@ -3,8 +3,9 @@
 //! # Theory of operation
 //!
 //! One contract, two halves. What both systems share is data and lives in the files beside this one; what differs lives in
-//! `linux/` and `windows/`, which export *the same names with the same signatures*. Callers never write `cfg`. Where one
-//! system cannot do what the other can, that is a value or an error that says so.
+//! `linux/` and `windows/`, which export *the same names with the same signatures*: those of the list below, which both
+//! systems compile. Callers never write `cfg`. Where one system cannot do what the other can, that is a value or an error
+//! that says so.
 //!
 //! A [`Sessions`] source says who is logged on: `hint()` resolves when something may have changed, `enumerate()` says what
 //! is true now. Each session in an enumeration carries a [`Station`]: all that is needed to start a process in it, as its
