@@ -109,7 +109,7 @@ async fn an_agent_is_told_of_locks_power_and_messages() {
     world.agent("desk", "told", |agent| agent.status.as_deref() == Some("power Resume")).await;
     let sent = json!({"to": {"user": "alice"}, "title": "Update", "text": "tonight"});
     let deliveries: Vec<Delivery> = world.control().await.call(method::MESSAGE_SEND, &sent).await.unwrap();
-    assert_eq!(serde_json::to_value(&deliveries[0].delivered).unwrap(), "agent");
+    assert_eq!(serde_json::to_value(deliveries[0].delivered).unwrap(), "agent");
     let told = world.agent("desk", "told", |agent| agent.status.as_deref() == Some("message tonight")).await;
     assert_eq!((told.pid, told.restarts), (pid, 0));
     world.stop().await;
