@@ -8,7 +8,7 @@ use bilayer_ipc::Limits;
 use bilayer_ipc::agent::{ClientKind, Initialized, PeerLimits, Program};
 use bilayer_ipc::control::{AgentStatus, Selector};
 use bilayer_ipc::handshake::{self, HandshakeError};
-use bilayer_ipc::peer::{Incoming, Message, Peer as WirePeer, Reply};
+use bilayer_ipc::peer::{Closed, Incoming, Message, Peer as WirePeer, Reply};
 use bilayer_ipc::rpc::{Params, RpcError, code};
 use bilayer_ipc::{Connection, control, method};
 use bilayer_platform::{Listener, Peer, Stream};
@@ -97,7 +97,10 @@ async fn serve(
     let (connection, wire, incoming) = Connection::new(stream, limits.clone());
     let (_, outcome) =
         tokio::join!(connection.run(), converse(peer, admits, service, limits, wire, incoming, news));
-    if let Err(error) = outcome {
+    // Whoever looks whether a service answers connects and says nothing.
+    if let Err(error) = outcome
+        && !matches!(error, HandshakeError::Closed(Closed::Eof))
+    {
         let (pid, user) = (peer.pid(), peer.user_id());
         tracing::warn!(pid, user, "no handshake on the control endpoint: {}", crate::chain(&error));
     }

@@ -1,8 +1,8 @@
 //! The session that this program runs in, and no other. It needs no logind: it is there as long as this program is.
 
-use std::env;
+use std::{env, io};
 
-use crate::system::account::own_groups;
+use crate::system::account::{Account, own_groups};
 use crate::system::survivors;
 use crate::{Kind, SessionInfo, State, Station, User};
 
@@ -10,27 +10,29 @@ use crate::{Kind, SessionInfo, State, Station, User};
 pub(super) struct Console {
     station: Station,
     id: String,
-    /// Looked up once; it is the process's own and cannot change.
-    groups: Option<Vec<String>>,
+    /// The user's name and the names of the process's groups, looked up once: they are its own and do not change.
+    names: Option<(String, Vec<String>)>,
 }
 
 impl Console {
     pub(super) fn new() -> Console {
         let id = env::var("XDG_SESSION_ID").ok().filter(|id| !id.is_empty());
-        Console { station: Station::own(), id: id.unwrap_or_else(|| "console".into()), groups: None }
+        Console { station: Station::own(), id: id.unwrap_or_else(|| "console".into()), names: None }
     }
 
     pub(super) async fn session(&mut self) -> SessionInfo {
         survivors::reap_strays();
-        if self.groups.is_none() {
+        if self.names.is_none() {
             // What the name service does not tell now it may tell at the next enumeration.
-            self.groups = own_groups().await.ok();
+            self.names = self.look_up().await.ok();
         }
+        let (name, groups) =
+            self.names.clone().unwrap_or_else(|| (self.station.facts().user.clone(), Vec::new()));
         SessionInfo {
             id: self.id.clone(),
             logon: format!("console-{}", std::process::id()),
-            user: User { name: self.station.facts().user.clone(), id: self.station.uid().to_string() },
-            groups: self.groups.clone().unwrap_or_default(),
+            user: User { name, id: self.station.uid().to_string() },
+            groups,
             kind: Kind::Console,
             state: State::Active,
             locked: false,
@@ -39,5 +41,10 @@ impl Console {
             display: true,
             station: self.station.clone(),
         }
+    }
+
+    async fn look_up(&self) -> io::Result<(String, Vec<String>)> {
+        let account = Account::look_up(self.station.uid()).await?;
+        Ok((account.name, own_groups().await?))
     }
 }
