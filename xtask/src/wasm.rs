@@ -10,7 +10,9 @@ pub(crate) fn wasm() -> Result<()> {
     depends_on_nothing()?;
     targets::ensure(targets::WASM)?;
     run(&mut cargo(["build", "--release", "--package", "bilayer-core", "--target", targets::WASM]))?;
-    run(&mut cargo(["build", "--release", "--package", "pure", "--target", targets::WASM]))?;
+    // A standard library that was built from source has no bitcode, without which link-time optimisation fails.
+    let mut link = cargo(["build", "--release", "--package", "pure", "--target", targets::WASM]);
+    run(link.env("CARGO_PROFILE_RELEASE_LTO", "off"))?;
     let module = root().join("target").join(targets::WASM).join("release/pure.wasm");
     let bytes = std::fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
     let imports = imports(&bytes)?;
