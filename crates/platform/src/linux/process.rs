@@ -85,7 +85,12 @@ impl Process {
     /// Kills the root process and everything that it started.
     pub fn kill_all(&self) -> io::Result<()> {
         match &self.kin {
-            KinGroup::Cgroup(cgroup) => cgroup.kill(),
+            KinGroup::Cgroup(cgroup) => {
+                // The root by itself as well: a user's service manager moves a process into a scope of its own when that
+                // asks for it, as some desktop programs do, and then it is in this group no longer.
+                let root = self.pidfd.get_ref().signal(Signal::KILL);
+                cgroup.kill().and(root)
+            }
             KinGroup::Family(family) => {
                 // Its descendants first, while the root still shows who they are.
                 family.kill(Some(self.pidfd.get_ref())).map(drop)
@@ -119,10 +124,13 @@ impl Process {
     /// Whether a peer is the root process or one that it started.
     pub fn owns(&self, peer: &Peer) -> bool {
         let pid = peer.raw_pid();
-        let member = match &self.kin {
-            KinGroup::Cgroup(cgroup) => cgroup.holds(pid),
-            KinGroup::Family(family) => pid == self.pid || family.contains(pid),
-        };
+        // Until it is waited for, its pid means nobody else, wherever it lives.
+        let is_root = pid == self.pid && self.collect().is_none();
+        let member = is_root
+            || match &self.kin {
+                KinGroup::Cgroup(cgroup) => cgroup.holds(pid),
+                KinGroup::Family(family) => family.contains(pid),
+            };
         // Asked last: if the process that connected still lives, all that was read about its pid was about it.
         member && !peer.is_gone()
     }
@@ -156,5 +164,38 @@ impl Drop for Process {
         // If it has ended, this is the last chance to keep it from staying a zombie.
         self.collect();
         survivors::forget(self.pid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::launch;
+    use super::*;
+    use crate::Station;
+
+    #[test]
+    fn a_root_that_left_its_group_is_killed_all_the_same() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            // A folder that holds no process stands for the group that the root has left.
+            let folder = std::env::temp_dir().join(format!("bilayer-left-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("cgroup.procs"), "").unwrap();
+            let command = Command {
+                program: "/bin/sleep".into(),
+                args: vec!["1000".into()],
+                cwd: None,
+                env: Vec::new(),
+                name: "group".into(),
+                trust_writable_program: true,
+                leave_survivors: false,
+            };
+            let (mut process, _output) = launch::run(&Station::own(), &command).unwrap();
+            process.kin = KinGroup::Cgroup(Cgroup::create(&folder, "").unwrap());
+            process.kill_all().unwrap();
+            let exit = tokio::time::timeout(std::time::Duration::from_secs(10), process.exited()).await;
+            std::fs::remove_dir_all(&folder).unwrap();
+            assert_eq!(exit.unwrap(), Exit::Signal(9));
+        });
     }
 }

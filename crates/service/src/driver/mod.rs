@@ -101,6 +101,16 @@ impl Driver {
             if self.finished {
                 return self.observer;
             }
+            // Looked at before every piece of news: whoever brings more and more of it, an agent at the end of its grace for
+            // example, must not keep what is due from happening.
+            let deadline = self.core.next_deadline();
+            if deadline.is_some_and(|at| at.as_nanos() <= bilayer_platform::now()) {
+                self.pending.push_back(Event::Tick);
+                self.settle();
+                if self.finished {
+                    return self.observer;
+                }
+            }
             alarm.set(self.core.next_deadline().map(Time::as_nanos));
             tokio::select! {
                 biased;
