@@ -36,7 +36,7 @@ async fn follow(mode: Mode) -> Result<(), bilayer_platform::Error> {
                     print(&session);
                     let ready = program.clone().filter(|_| session.display);
                     if let Some(program) = ready.filter(|_| served.insert(session.logon.clone())) {
-                        start(&session, program);
+                        start(&session, program).await;
                     }
                 }
             }
@@ -70,7 +70,7 @@ fn print(session: &SessionInfo) {
     );
 }
 
-fn start(session: &SessionInfo, program: PathBuf) {
+async fn start(session: &SessionInfo, program: PathBuf) {
     let command = Command {
         program,
         args: Vec::new(),
@@ -80,7 +80,7 @@ fn start(session: &SessionInfo, program: PathBuf) {
         trust_writable_program: true,
         leave_survivors: false,
     };
-    match launch(&session.station, &command) {
+    match launch(&session.station, &command).await {
         Ok(launched) => {
             println!("    started as process {}", launched.process.pid());
             let session = session.id.clone();

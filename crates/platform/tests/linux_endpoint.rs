@@ -156,10 +156,10 @@ fn a_peer_belongs_to_the_instance_that_started_it() {
             command.name = format!("bilayer-test-{name}");
             command
         };
-        let mut stranger = start(&sh("echo up; sleep 60"));
+        let mut stranger = start(&sh("echo up; sleep 60")).await;
         line_of(&mut stranger.stdout).await;
         for (prefix, name) in [("", "child"), ("setsid", "own-session")] {
-            let launched = start(&connecting(prefix, name));
+            let launched = start(&connecting(prefix, name)).await;
             let (_stream, peer) = within("a connection", listener.accept()).await.unwrap();
             assert!(launched.process.owns(&peer), "{name}");
             assert!(!stranger.process.owns(&peer), "{name}");

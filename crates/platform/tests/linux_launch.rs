@@ -5,6 +5,7 @@ mod common;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use bilayer_platform::{Exit, LaunchErrorKind, Station, is_privileged, launch};
 use common::{Folder, all_of, line_of, on_a_loop, program, runs, sh, start, until, within};
@@ -14,7 +15,7 @@ fn nothing_is_inherited_but_the_three_streams() {
     on_a_loop(async {
         let leak = std::fs::File::open("/dev/null").unwrap();
         rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty()).unwrap();
-        let mut launched = start(&sh("exec ls -l /proc/self/fd"));
+        let mut launched = start(&sh("exec ls -l /proc/self/fd")).await;
         let text = all_of(&mut launched.stdout).await;
         // All but the one that `ls` reads the folder with: `… 0 -> /dev/null`.
         let links = text
@@ -31,7 +32,7 @@ fn the_environment_is_the_stations_and_the_commands() {
     on_a_loop(async {
         let mut command = program("/usr/bin/env", &["-0"]);
         command.env = vec![("ADDED".into(), "two\nlines".into()), ("PATH".into(), "/replaced".into())];
-        let mut launched = start(&command);
+        let mut launched = start(&command).await;
         let text = all_of(&mut launched.stdout).await;
         let mut found: Vec<&str> = text.split_terminator('\0').collect();
         found.sort_unstable();
@@ -50,7 +51,7 @@ fn signals_and_session_are_as_after_a_login() {
     on_a_loop(async {
         // This program ignores SIGPIPE, as every Rust program does, and handles SIGHUP from here on.
         let _signals = bilayer_platform::Signals::new().unwrap();
-        let mut launched = start(&sh("cat /proc/self/status; cut -d' ' -f5,6 /proc/$$/stat"));
+        let mut launched = start(&sh("cat /proc/self/status; cut -d' ' -f5,6 /proc/$$/stat")).await;
         let text = all_of(&mut launched.stdout).await;
         let field =
             |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
@@ -68,17 +69,17 @@ fn it_runs_where_it_should() {
         let mut command = sh("pwd -P");
         command.cwd = Some(folder.0.clone());
         assert_eq!(
-            line_of(&mut start(&command).stdout).await,
+            line_of(&mut start(&command).await.stdout).await,
             folder.0.canonicalize().unwrap().to_str().unwrap()
         );
         command.cwd = None;
         command.env = vec![("HOME".into(), folder.0.display().to_string())];
         assert_eq!(
-            line_of(&mut start(&command).stdout).await,
+            line_of(&mut start(&command).await.stdout).await,
             folder.0.canonicalize().unwrap().to_str().unwrap()
         );
         command.env = vec![("HOME".into(), "/there/is/none".into())];
-        assert_eq!(line_of(&mut start(&command).stdout).await, "/");
+        assert_eq!(line_of(&mut start(&command).await.stdout).await, "/");
     });
 }
 
@@ -102,7 +103,8 @@ fn failures_are_told_apart() {
         ];
         for (path, kind, errno, words) in cases {
             let error = loop {
-                let error = launch(&Station::own(), &program(path.to_str().unwrap(), &[])).err().unwrap();
+                let error =
+                    launch(&Station::own(), &program(path.to_str().unwrap(), &[])).await.err().unwrap();
                 // A child of a test beside this one holds the writer's descriptor until it executes.
                 if error.os_error != libc_errno::ETXTBSY || errno == libc_errno::ETXTBSY {
                     break error;
@@ -114,9 +116,9 @@ fn failures_are_told_apart() {
         }
         let mut elsewhere = sh("true");
         elsewhere.cwd = Some(missing);
-        let error = launch(&Station::own(), &elsewhere).err().unwrap();
+        let error = launch(&Station::own(), &elsewhere).await.err().unwrap();
         assert_eq!((error.stage, error.kind), ("change directory to", LaunchErrorKind::Wrong), "{error}");
-        let error = launch(&Station::own(), &program("/bin/echo", &["a\0b"])).err().unwrap();
+        let error = launch(&Station::own(), &program("/bin/echo", &["a\0b"])).await.err().unwrap();
         assert_eq!(error.kind, LaunchErrorKind::Wrong, "{error}");
     });
 }
@@ -135,7 +137,7 @@ fn failed_launches_leave_nothing() {
         let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
         let before = descriptors();
         for _ in 0..100 {
-            launch(&Station::own(), &program("/no/such/program", &[])).err().unwrap();
+            launch(&Station::own(), &program("/no/such/program", &[])).await.err().unwrap();
         }
         // Other tests of this program run beside this one and hold a few of their own.
         assert!(descriptors() < before + 60);
@@ -149,7 +151,7 @@ fn programs_die_with_the_service() {
         let (sender, receiver) = std::sync::mpsc::channel();
         let service = std::thread::spawn(move || {
             on_a_loop(async move {
-                let mut launched = start(&sh("trap '' TERM; echo up; sleep 60"));
+                let mut launched = start(&sh("trap '' TERM; echo up; sleep 60")).await;
                 line_of(&mut launched.stdout).await;
                 sender.send(launched.process.pid()).unwrap();
                 std::mem::forget(launched);
@@ -169,7 +171,9 @@ fn root_becomes_the_user_in_everything() {
     on_a_loop(async {
         let nobody = Station::of_user(65534).await.unwrap();
         let mut launched =
-            launch(&nobody, &sh("cat /proc/self/status; umask; env; cat /proc/self/oom_score_adj")).unwrap();
+            launch(&nobody, &sh("cat /proc/self/status; umask; env; cat /proc/self/oom_score_adj"))
+                .await
+                .unwrap();
         let text = all_of(&mut launched.stdout).await;
         let field = |name: &str| -> Vec<String> {
             let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -201,17 +205,69 @@ fn root_distrusts_what_others_can_write() {
         let tool = folder.file("tool", b"#!/bin/sh\nexit 7\n", 0o755);
         let mut command = program(tool.to_str().unwrap(), &[]);
         command.trust_writable_program = false;
-        let error = launch(&nobody, &command).err().unwrap();
+        let error = launch(&nobody, &command).await.err().unwrap();
         assert_eq!(error.kind, LaunchErrorKind::Wrong);
         assert!(error.to_string().contains("is writable by everybody"), "{error}");
         command.trust_writable_program = true;
         let launched = loop {
-            match launch(&nobody, &command) {
+            match launch(&nobody, &command).await {
                 // A child of a test beside this one holds the writer's descriptor until it executes.
                 Err(error) if error.os_error == libc_errno::ETXTBSY => {}
                 launched => break launched.unwrap(),
             }
         };
         assert_eq!(within("the exit", launched.process.exited()).await, Exit::Code(7));
+    });
+}
+
+/// A file system that answers nothing, as any user can mount one: fuse(4).
+struct DeadFileSystem {
+    folder: Folder,
+    _device: std::fs::File,
+}
+
+impl DeadFileSystem {
+    /// `None` where this machine does not let the test mount one.
+    fn mount() -> Option<DeadFileSystem> {
+        use std::os::fd::AsRawFd as _;
+
+        let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").ok()?;
+        let folder = Folder::new();
+        let target = std::ffi::CString::new(folder.0.to_str()?).ok()?;
+        let options = format!("fd={},rootmode=40000,user_id=65534,group_id=65534", device.as_raw_fd());
+        let options = std::ffi::CString::new(options).ok()?;
+        // SAFETY: mount(2) reads four strings, which end with a NUL.
+        let answer = unsafe {
+            libc::mount(c"test".as_ptr(), target.as_ptr(), c"fuse".as_ptr(), 0, options.as_ptr().cast())
+        };
+        (answer == 0).then_some(DeadFileSystem { folder, _device: device })
+    }
+}
+
+impl Drop for DeadFileSystem {
+    fn drop(&mut self) {
+        let target = std::ffi::CString::new(self.folder.0.to_str().unwrap()).unwrap();
+        // SAFETY: umount2(2) reads one string, which ends with a NUL.
+        unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
+    }
+}
+
+#[test]
+fn a_user_who_keeps_a_child_from_its_program_does_not_keep_the_loop() {
+    on_a_loop(async {
+        let Some(dead) = is_privileged().then(DeadFileSystem::mount).flatten() else { return };
+        let nobody = Station::of_user(65534).await.unwrap();
+        let mut command = sh("true");
+        command.env = vec![("HOME".into(), dead.folder.0.display().to_string())];
+        let mut launching = Box::pin(launch(&nobody, &command));
+        let other = tokio::time::sleep(Duration::from_millis(1));
+        tokio::select! {
+            biased;
+            outcome = &mut launching => panic!("the loop waited for the child: {:?}", outcome.err()),
+            () = other => {}
+        }
+        // It is given up in the end, whether it can be killed or not.
+        let error = within("the end of the launch", launching).await.err().unwrap();
+        assert_eq!(error.kind, LaunchErrorKind::Busy, "{error}");
     });
 }

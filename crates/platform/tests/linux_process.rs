@@ -17,7 +17,7 @@ fn exit_codes_and_signals_are_seen_as_they_are() {
             ("kill -KILL $$", Exit::Signal(9)),
             ("ulimit -c 0; kill -SEGV $$", Exit::Signal(11)),
         ] {
-            let launched = start(&sh(script));
+            let launched = start(&sh(script)).await;
             assert_eq!(within(script, launched.process.exited()).await, expected, "{script}");
             assert_eq!(within(script, launched.process.exited()).await, expected, "{script}, asked again");
         }
@@ -27,7 +27,7 @@ fn exit_codes_and_signals_are_seen_as_they_are() {
 #[test]
 fn several_may_wait_for_one_exit() {
     on_a_loop(async {
-        let mut launched = start(&sh("echo up; read line < /dev/zero; exec sleep 60"));
+        let mut launched = start(&sh("echo up; read line < /dev/zero; exec sleep 60")).await;
         line_of(&mut launched.stdout).await;
         let process = &launched.process;
         let wait = async { tokio::join!(process.exited(), process.exited(), async { process.kill_all() }) };
@@ -40,7 +40,7 @@ fn several_may_wait_for_one_exit() {
 #[test]
 fn a_program_that_ignores_the_request_is_killed() {
     on_a_loop(async {
-        let mut launched = start(&sh("trap 'echo asked' TERM; echo up; while :; do sleep 0.01; done"));
+        let mut launched = start(&sh("trap 'echo asked' TERM; echo up; while :; do sleep 0.01; done")).await;
         assert_eq!(line_of(&mut launched.stdout).await, "up");
         launched.process.terminate().unwrap();
         assert_eq!(line_of(&mut launched.stdout).await, "asked");
@@ -62,7 +62,7 @@ fn what_a_root_leaves_behind_is_swept() {
         for script in scripts {
             let mut command = sh(script);
             command.env = vec![("TEST_TOKEN".into(), format!("{:?}", bilayer_platform::random_bytes::<8>()))];
-            let mut launched = start(&command);
+            let mut launched = start(&command).await;
             let left: u32 = line_of(&mut launched.stdout).await.parse().unwrap();
             assert_eq!(within("the exit", launched.process.exited()).await, Exit::Code(0));
             until("the survivor's settling", || runs(left)).await;
@@ -76,13 +76,13 @@ fn what_a_root_leaves_behind_is_swept() {
 #[test]
 fn the_survivors_of_one_are_not_those_of_another() {
     on_a_loop(async {
-        let daemon = |token: &str| {
+        let daemon = async |token: &str| {
             let mut command = sh("(setsid sh -c 'sleep 64 >&- & echo $!; exec >&-' &)");
             command.env = vec![("TEST_TOKEN".into(), token.into())];
             command.name = format!("bilayer-test-{token}");
-            start(&command)
+            start(&command).await
         };
-        let (mut one, mut other) = (daemon("one"), daemon("other"));
+        let (mut one, mut other) = (daemon("one").await, daemon("other").await);
         let first: u32 = line_of(&mut one.stdout).await.parse().unwrap();
         let second: u32 = line_of(&mut other.stdout).await.parse().unwrap();
         within("the exits", async { tokio::join!(one.process.exited(), other.process.exited()) }).await;
@@ -99,7 +99,7 @@ fn survivors_may_be_left_alone() {
     on_a_loop(async {
         let mut command = sh("sleep 65 & echo $!; exec >&-");
         command.leave_survivors = true;
-        let mut launched = start(&command);
+        let mut launched = start(&command).await;
         let left: u32 = line_of(&mut launched.stdout).await.parse().unwrap();
         within("the exit", launched.process.exited()).await;
         launched.process.leave().unwrap();
@@ -112,7 +112,7 @@ fn survivors_may_be_left_alone() {
 #[test]
 fn output_is_read_to_its_end() {
     on_a_loop(async {
-        let mut launched = start(&sh("echo out; echo err >&2; read line; echo \"stdin: $?\""));
+        let mut launched = start(&sh("echo out; echo err >&2; read line; echo \"stdin: $?\"")).await;
         assert_eq!(all_of(&mut launched.stdout).await, "out\nstdin: 1\n");
         assert_eq!(all_of(&mut launched.stderr).await, "err\n");
         within("the exit", launched.process.exited()).await;

@@ -70,8 +70,8 @@ fn a_peer_belongs_to_its_own_launch() {
     on_a_loop(async {
         let (first, second) = (agents(), agents());
         assert_ne!(first.address(), second.address());
-        let mut ours = start(&acting(&format!("dial {}", first.address())));
-        let other = start(&acting(&format!("dial {}", second.address())));
+        let mut ours = start(&acting(&format!("dial {}", first.address()))).await;
+        let other = start(&acting(&format!("dial {}", second.address()))).await;
         let (_stream, peer) = within("the agent", first.accept()).await.unwrap();
         assert_eq!(peer.pid(), ours.process.pid());
         assert!(ours.process.owns(&peer));

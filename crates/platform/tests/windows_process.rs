@@ -50,7 +50,7 @@ fn role() {
 fn exit_codes_are_seen_as_they_are() {
     on_a_loop(async {
         for code in [0, 3, 259, 0xC000_0005] {
-            let launched = start(&acting(&format!("exit {code}")));
+            let launched = start(&acting(&format!("exit {code}"))).await;
             assert_eq!(within("the exit", launched.process.exited()).await, Exit::Code(code));
             assert_eq!(within("the exit, asked again", launched.process.exited()).await, Exit::Code(code));
             launched.process.terminate().expect("asking a process that has ended is no error");
@@ -66,7 +66,7 @@ fn arguments_environment_and_folder_arrive() {
         command.args.extend(odd.map(str::to_owned));
         command.env.push(("with_value".into(), "a=b; ü".into()));
         command.cwd = Some(r"C:\windows".into());
-        let mut launched = start(&command);
+        let mut launched = start(&command).await;
         for arg in odd {
             assert_eq!(said(&mut launched.stdout).await, arg.trim_end());
         }
@@ -82,7 +82,7 @@ fn arguments_environment_and_folder_arrive() {
 #[test]
 fn standard_input_is_empty() {
     on_a_loop(async {
-        let mut launched = start(&acting("read"));
+        let mut launched = start(&acting("read")).await;
         assert_eq!(said(&mut launched.stdout).await, "0");
     });
 }
@@ -90,7 +90,7 @@ fn standard_input_is_empty() {
 #[test]
 fn a_kill_ends_the_whole_tree() {
     on_a_loop(async {
-        let mut launched = start(&acting("tree stay"));
+        let mut launched = start(&acting("tree stay")).await;
         said(&mut launched.stdout).await;
         said(&mut launched.stdout).await;
         launched.process.kill_all().unwrap();
@@ -106,7 +106,7 @@ fn a_kill_ends_the_whole_tree() {
 #[test]
 fn what_a_root_leaves_behind_is_swept() {
     on_a_loop(async {
-        let mut launched = start(&acting("tree"));
+        let mut launched = start(&acting("tree")).await;
         said(&mut launched.stdout).await;
         said(&mut launched.stdout).await;
         assert_eq!(within("the exit", launched.process.exited()).await, Exit::Code(0));
@@ -121,13 +121,13 @@ fn what_a_root_leaves_behind_is_swept() {
 #[test]
 fn a_forgotten_process_ends_and_one_that_was_left_does_not() {
     on_a_loop(async {
-        let mut forgotten = start(&acting("stay"));
+        let mut forgotten = start(&acting("stay")).await;
         said(&mut forgotten.stdout).await;
         drop(forgotten.process);
         let mut rest = Vec::new();
         within("the end of the forgotten", forgotten.stdout.read_to_end(&mut rest)).await.unwrap();
 
-        let mut left = start(&acting("tree"));
+        let mut left = start(&acting("tree")).await;
         let survivors = [said(&mut left.stdout).await, said(&mut left.stdout).await];
         within("the exit", left.process.exited()).await;
         left.process.leave().unwrap();
@@ -143,7 +143,10 @@ fn a_forgotten_process_ends_and_one_that_was_left_does_not() {
 fn many_are_waited_for_at_once() {
     on_a_loop(async {
         // More than the 64 handles that one wait call takes.
-        let all: Vec<_> = (0..70).map(|_| start(&acting("exit 7"))).collect();
+        let mut all = Vec::new();
+        for _ in 0..70 {
+            all.push(start(&acting("exit 7")).await);
+        }
         for launched in &all {
             assert_eq!(within("the exit", launched.process.exited()).await, Exit::Code(7));
         }
@@ -168,13 +171,15 @@ fn launches_that_cannot_work_say_why() {
         ] {
             let mut command = acting("exit 0");
             command.program = program;
-            let Err(error) = launch(&Station::own(), &command) else { panic!("{word}: it was started") };
+            let Err(error) = launch(&Station::own(), &command).await else {
+                panic!("{word}: it was started")
+            };
             assert_eq!(error.kind, LaunchErrorKind::Wrong, "{error}");
             assert!(error.to_string().contains(word), "{error}");
         }
         let mut command = acting("exit 0");
         command.args.push("a\0b".into());
-        let Err(error) = launch(&Station::own(), &command) else { panic!("a zero was passed on") };
+        let Err(error) = launch(&Station::own(), &command).await else { panic!("a zero was passed on") };
         assert_eq!(error.kind, LaunchErrorKind::Wrong);
     });
     std::fs::remove_dir_all(&folder).unwrap();

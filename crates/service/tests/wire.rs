@@ -25,6 +25,7 @@ fn plays_its_role() {
         "flood" => flood(connect()),
         "deaf" => deaf(connect()),
         "boaster" => boaster(connect()),
+        "chatty" => chatty(connect()),
         "late" => {
             // Until the test has tried the token and failed.
             let gate = std::env::var("TEST_GATE").unwrap();
@@ -89,6 +90,14 @@ fn boaster(mut line: Line) {
 
 /// Never reads.
 fn deaf(_line: Line) {
+    forever();
+}
+
+/// Says that it lives, as fast as it can, and hears nothing.
+fn chatty(mut line: Line) {
+    let message = json!({"jsonrpc": "2.0", "method": "agent/heartbeat"}).to_string();
+    let many = format!("Content-Length: {}\r\n\r\n{message}", message.len()).repeat(1000);
+    while line.0.write_all(many.as_bytes()).is_ok() {}
     forever();
 }
 
@@ -295,5 +304,17 @@ async fn a_long_line_of_an_agents_log_is_cut_and_its_count_is_not_trusted() {
     assert!(longest < 10_000, "a line of {longest} bytes");
     let desk = world.agent("desk", "ready", |agent| agent.ready == Some(true)).await;
     assert!(desk.connected);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_never_stops_talking_is_stopped_in_time() {
+    let agents = "[agent.desk]\n{role:chatty}\nstop.grace = \"200ms\"\n[agent.other]\n{role:chatty}\nstop.grace = \"200ms\"\n";
+    let world = World::start("chatty", agents).await;
+    world.director.sessions(vec![session("2", "alice")]);
+    for name in ["desk", "other"] {
+        world.agent(name, "ready", |agent| agent.ready == Some(true)).await;
+    }
+    // Both: the loop hears nothing else by then but what they say.
     world.stop().await;
 }

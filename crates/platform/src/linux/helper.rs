@@ -68,7 +68,7 @@ async fn errand(station: &Station, words: &[&str]) -> Result<Vec<u8>, Cause> {
         trust_writable_program: true,
         leave_survivors: false,
     };
-    let (process, output) = launch::run(station, &command)?;
+    let (process, output) = launch::run(station, &command).await?;
     let mut bytes = Vec::new();
     let work = async {
         output.take(ENVIRONMENT_LENGTH_MAX as u64 + 1).read_to_end(&mut bytes).await?;
@@ -80,7 +80,9 @@ async fn errand(station: &Station, words: &[&str]) -> Result<Vec<u8>, Cause> {
     let ended = tokio::time::timeout(DONE_WITHIN, work).await;
     if !matches!(ended, Ok(Ok(_))) {
         process.kill_all()?;
-        process.exited().await;
+        // Not waited for here: a user can keep a killed process from ending (in a file system of their own making), and others
+        // stand in line behind this errand.
+        tokio::spawn(async move { process.exited().await });
     }
     match ended {
         Ok(Ok(Exit::Code(0))) => Ok(bytes),

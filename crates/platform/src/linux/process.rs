@@ -190,7 +190,7 @@ mod tests {
                 trust_writable_program: true,
                 leave_survivors: false,
             };
-            let (mut process, _output) = launch::run(&Station::own(), &command).unwrap();
+            let (mut process, _output) = launch::run(&Station::own(), &command).await.unwrap();
             process.kin = KinGroup::Cgroup(Cgroup::create(&folder, "").unwrap());
             process.kill_all().unwrap();
             let exit = tokio::time::timeout(std::time::Duration::from_secs(10), process.exited()).await;

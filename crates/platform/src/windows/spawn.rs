@@ -40,7 +40,7 @@ pub struct Launched {
 
 /// Starts a program at a station, in a job of its own. Its standard input is empty; of our handles it inherits the ends of its
 /// two outputs and nothing else.
-pub fn launch(_station: &Station, command: &Command) -> Result<Launched, LaunchError> {
+pub async fn launch(_station: &Station, command: &Command) -> Result<Launched, LaunchError> {
     let program = &command.program;
     trust::check_program(program, command.trust_writable_program)?;
     let mut image = Image::new(command)?;

@@ -52,8 +52,8 @@ pub(crate) fn program(path: &str, args: &[&str]) -> Command {
 }
 
 /// Launches at this program's own station.
-pub(crate) fn start(command: &Command) -> Launched {
-    bilayer_platform::launch(&bilayer_platform::Station::own(), command).unwrap()
+pub(crate) async fn start(command: &Command) -> Launched {
+    bilayer_platform::launch(&bilayer_platform::Station::own(), command).await.unwrap()
 }
 
 /// All that a program writes until nobody holds the pipe any more.

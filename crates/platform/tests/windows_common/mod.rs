@@ -60,8 +60,8 @@ pub(crate) fn child_role(name: &str) -> std::process::Command {
     child
 }
 
-pub(crate) fn start(command: &Command) -> Launched {
-    bilayer_platform::launch(&Station::own(), command).unwrap()
+pub(crate) async fn start(command: &Command) -> Launched {
+    bilayer_platform::launch(&Station::own(), command).await.unwrap()
 }
 
 /// Runs a test on a loop like the service's own.

@@ -1,12 +1,15 @@
 //! Starting a process for an instance.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bilayer_core::{Event, Failure, FailureKind, InstanceKey};
 use bilayer_ipc::Secret;
 use bilayer_platform::{ENDPOINT_PER, EndpointPer, LaunchErrorKind, Launched, Listener};
 use tokio::task::AbortHandle;
 
+use super::news::News;
 use super::runs::Run;
 use super::secret::SecretHash;
 use super::{Driver, endpoint, watch};
@@ -24,26 +27,80 @@ impl Drop for Endpoint {
     }
 }
 
+/// A launch under way: what the driver holds for its process, once there is one.
+pub(super) struct Launching {
+    outcome: Result<Launched, bilayer_platform::LaunchError>,
+    token: SecretHash,
+    endpoint: Option<Endpoint>,
+}
+
 impl Driver {
-    /// Starts this generation of an instance, and queues what became of it.
+    /// Starts this generation of an instance. What became of it is queued now, if it is clear at once, and else comes as
+    /// news: until a new process has become its program, its user can keep it as long as they like, and the loop must not
+    /// wait for that.
     pub(super) fn launch(&mut self, instance: InstanceKey, generation: u32) {
-        let event = match self.try_launch(instance, generation) {
-            Ok(()) => Event::Launched(instance, generation),
-            Err(failed) => {
-                let note = self.notes.entry(instance).or_default();
-                // A failure that repeats is one line in the log, not one a second.
-                if note.error.as_deref() != Some(&*failed.text) {
-                    let (agent, session) = (self.name_of(instance), self.session_of(instance));
-                    tracing::warn!(%agent, %session, generation, "{}", failed.text);
-                }
-                self.notes.entry(instance).or_default().error = Some(failed.text);
-                Event::LaunchFailed(instance, generation, failed.failure)
-            }
+        let (mut launching, token, endpoint) = match self.begin(instance, generation) {
+            Ok(begun) => begun,
+            Err(failed) => return self.launch_failed(instance, generation, failed),
         };
-        self.pending.push_back(event);
+        let token = SecretHash::of(&token);
+        match launching.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => {
+                self.hear_launched(instance, generation, Launching { outcome, token, endpoint });
+            }
+            Poll::Pending => {
+                let news = self.news.clone();
+                tokio::spawn(async move {
+                    let launching = Launching { outcome: launching.await, token, endpoint };
+                    // A service that has ended has no agents.
+                    let _ = news.send(News::Launched(instance, generation, Box::new(launching))).await;
+                });
+            }
+        }
     }
 
-    fn try_launch(&mut self, instance: InstanceKey, generation: u32) -> Result<(), Failed> {
+    /// Queues what became of a launch.
+    pub(super) fn hear_launched(&mut self, instance: InstanceKey, generation: u32, launching: Launching) {
+        let Launching { outcome, token, endpoint } = launching;
+        let Launched { process, stdout, stderr } = match outcome {
+            Ok(launched) => launched,
+            Err(error) => return self.launch_failed(instance, generation, error.into()),
+        };
+        let process = Arc::new(process);
+        let origin = Origin {
+            agent: self.name_of(instance),
+            session: self.session_of(instance),
+            user: self.user_of(instance),
+            pid: process.pid(),
+        };
+        tokio::spawn(watch::watch(
+            instance,
+            generation,
+            Arc::clone(&process),
+            (stdout, stderr),
+            origin,
+            self.news.clone(),
+        ));
+        self.notes.entry(instance).or_default().error = None;
+        let run =
+            Run { generation, process, token: Some(token), resume: None, wire: None, _endpoint: endpoint };
+        self.runs.insert(instance, run);
+        self.pending.push_back(Event::Launched(instance, generation));
+    }
+
+    fn launch_failed(&mut self, instance: InstanceKey, generation: u32, failed: Failed) {
+        let note = self.notes.entry(instance).or_default();
+        // A failure that repeats is one line in the log, not one a second.
+        if note.error.as_deref() != Some(&*failed.text) {
+            let (agent, session) = (self.name_of(instance), self.session_of(instance));
+            tracing::warn!(%agent, %session, generation, "{}", failed.text);
+        }
+        self.notes.entry(instance).or_default().error = Some(failed.text);
+        self.pending.push_back(Event::LaunchFailed(instance, generation, failed.failure));
+    }
+
+    /// All that has to be there before the process is.
+    fn begin(&mut self, instance: InstanceKey, generation: u32) -> Result<Begun, Failed> {
         let gone = |text: &str| Failed {
             failure: Failure { kind: FailureKind::Gone, os_error: 0 },
             text: text.into(),
@@ -65,41 +122,13 @@ impl Driver {
             trust_writable_program: agent.command.trust_writable_program,
             leave_survivors: agent.spec.survivors == bilayer_core::Survivors::Leave,
         };
-        let (address, own_endpoint) = self.endpoint(instance, generation)?;
+        let (address, endpoint) = self.endpoint(instance, generation)?;
         let token = Secret::from_random(bilayer_platform::random_bytes());
         command.env.push(("BILAYER_ENDPOINT".into(), address));
         command.env.push(("BILAYER_TOKEN".into(), token.expose().into()));
         command.env.push(("BILAYER_SERVER".into(), self.identity.clone()));
-
-        let Launched { process, stdout, stderr } = bilayer_platform::launch(&station, &command)?;
-        let process = Arc::new(process);
-        let origin = Origin {
-            agent: self.name_of(instance),
-            session: self.session_of(instance),
-            user: self.user_of(instance),
-            pid: process.pid(),
-        };
-        tokio::spawn(watch::watch(
-            instance,
-            generation,
-            Arc::clone(&process),
-            (stdout, stderr),
-            origin,
-            self.news.clone(),
-        ));
-        self.notes.entry(instance).or_default().error = None;
-        self.runs.insert(
-            instance,
-            Run {
-                generation,
-                process,
-                token: Some(SecretHash::of(&token)),
-                resume: None,
-                wire: None,
-                _endpoint: own_endpoint,
-            },
-        );
-        Ok(())
+        let launching = Box::pin(async move { bilayer_platform::launch(&station, &command).await });
+        Ok((launching, token, endpoint))
     }
 
     /// The address that the agent dials, listened at before it is launched.
@@ -146,6 +175,12 @@ impl Driver {
         })
     }
 }
+
+type Begun = (
+    Pin<Box<dyn Future<Output = Result<Launched, bilayer_platform::LaunchError>> + Send>>,
+    Secret,
+    Option<Endpoint>,
+);
 
 /// A launch that did not happen, for the core and for people.
 struct Failed {

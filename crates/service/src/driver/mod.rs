@@ -153,6 +153,9 @@ impl Driver {
             }
             News::Signal(Signal::Stop) => self.stop(StopReason::ServiceStop),
             News::Signal(Signal::Reload) => self.read_config(None),
+            News::Launched(instance, generation, launching) => {
+                self.hear_launched(instance, generation, *launching);
+            }
             News::Exited(instance, generation, exit) => self.hear_exit(instance, generation, exit),
             News::Hello(hello) => self.hear_hello(hello),
             News::Agent(instance, generation, said) => self.hear_agent(instance, generation, said),

@@ -11,6 +11,7 @@ use bilayer_platform::{Exit, Peer, SessionInfo, Signal};
 use tokio::sync::oneshot;
 
 use super::control;
+use super::launch::Launching;
 use crate::config::Config;
 
 /// Something that happened, in the words of the task that saw it.
@@ -27,6 +28,8 @@ pub(super) enum News {
     ShutdownCalledOff,
     /// A signal or its like reached the service.
     Signal(Signal),
+    /// A launch that was not clear at once came to its end.
+    Launched(InstanceKey, u32, Box<Launching>),
     /// The root process of an instance ended.
     Exited(InstanceKey, u32, Exit),
     /// Somebody at a session's endpoint shows a secret.

@@ -1,11 +1,11 @@
 //! What a failed launch means and what to do about it.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::child::{Report, Stage};
-use super::plan::Plan;
 use crate::LaunchErrorKind::{Busy, Gone, Wrong};
 use crate::{Command, LaunchError, LaunchErrorKind};
 
@@ -26,7 +26,7 @@ pub(super) fn clone(command: &Command, source: io::Error) -> LaunchError {
 }
 
 /// There was a child, and it said this.
-pub(super) fn explain(report: Report, plan: &Plan, command: &Command) -> LaunchError {
+pub(super) fn explain(report: Report, folder: &str, command: &Command) -> LaunchError {
     let program = command.program.display().to_string();
     let source = io::Error::from_raw_os_error(report.errno);
     let kind = kind_of(report.errno);
@@ -39,7 +39,7 @@ pub(super) fn explain(report: Report, plan: &Plan, command: &Command) -> LaunchE
         Stage::User => at("change to the user's uid and gid for"),
         Stage::ParentDeath => at("tie to this process the life of"),
         Stage::Output => at("connect the output of"),
-        Stage::Folder => LaunchError::system("change directory to", plan.folder(), kind, source)
+        Stage::Folder => LaunchError::system("change directory to", folder, kind, source)
             .with_advice(format!("it is where {program} should run; make it, or change `cwd`")),
         Stage::Execute => {
             let error = LaunchError::system("execute", program, kind, source);
@@ -91,7 +91,10 @@ fn advice(program: &Path, errno: i32) -> Option<String> {
 
 fn interpreter(program: &Path) -> Option<String> {
     let mut start = [0; 256];
-    let count = File::open(program).ok()?.read(&mut start).ok()?;
+    // Its owner may have put a pipe in its place, which must not keep us.
+    let mut file =
+        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(program).ok()?;
+    let count = file.read(&mut start).ok()?;
     let line = start[..count].strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let word = line.split(|byte| byte.is_ascii_whitespace()).find(|word| !word.is_empty())?;
     Some(String::from_utf8_lossy(word).into_owned())

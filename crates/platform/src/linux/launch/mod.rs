@@ -15,11 +15,14 @@ mod plan;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe::Receiver;
 
 use self::child::Report;
 use self::plan::Plan;
@@ -30,7 +33,7 @@ use super::survivors;
 use crate::{Command, LaunchError, LaunchErrorKind, Output, Process, Station, check_program};
 
 /// How long a child may take from its birth to its program. Slow disks are within it; a child that its user has stopped is not.
-const EXECUTE_WITHIN: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+const EXECUTE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A started program.
 pub struct Launched {
@@ -43,8 +46,11 @@ pub struct Launched {
 }
 
 /// Starts a program at a station. Called on the thread of the loop, which must live as long as the program may: the
-/// parent-death signal is tied to it. Returns when the program's first instruction is next.
-pub fn launch(station: &Station, command: &Command) -> Result<Launched, LaunchError> {
+/// parent-death signal is tied to it. Resolves when the program's first instruction is next.
+///
+/// The child is born at the first poll. Waiting for it takes no thread, because between its birth and its program it may hang
+/// for as long as its user likes: stopped by a signal, or in a home folder on a file system of the user's own making.
+pub async fn launch(station: &Station, command: &Command) -> Result<Launched, LaunchError> {
     let facts = station.facts();
     if facts.become_user.is_some() {
         check_program(&command.program, command.trust_writable_program)?;
@@ -69,9 +75,8 @@ pub fn launch(station: &Station, command: &Command) -> Result<Launched, LaunchEr
             "the environment of their session is not known yet",
         ));
     }
-    let plan = Plan::draw(station, command)?;
     let cgroup = birthplace(station, command)?;
-    let born = bear(&plan, cgroup.as_ref(), command)?;
+    let born = bear(station, cgroup.as_ref(), command)?.grown(command).await?;
     let watch = |source| failure::busy("watch", command, source);
     Ok(Launched {
         process: Process::new(born.pid, born.pidfd, cgroup, Kin::of(command)).map_err(watch)?,
@@ -81,9 +86,8 @@ pub fn launch(station: &Station, command: &Command) -> Result<Launched, LaunchEr
 }
 
 /// Starts a program for this crate's own errands at a station, without its own group, and hands out what it writes.
-pub(super) fn run(station: &Station, command: &Command) -> Result<(Process, Output), LaunchError> {
-    let plan = Plan::draw(station, command)?;
-    let born = bear(&plan, None, command)?;
+pub(super) async fn run(station: &Station, command: &Command) -> Result<(Process, Output), LaunchError> {
+    let born = bear(station, None, command)?.grown(command).await?;
     let watch = |source| failure::busy("watch", command, source);
     let process = Process::new(born.pid, born.pidfd, None, Kin::of(command)).map_err(watch)?;
     Ok((process, Output::new(born.stdout).map_err(watch)?))
@@ -114,6 +118,14 @@ fn birthplace(station: &Station, command: &Command) -> Result<Option<Cgroup>, La
     Ok(None)
 }
 
+/// A child that has still to become its program.
+struct Newborn {
+    born: Born,
+    report: OwnedFd,
+    /// Where its program must run; empty: anywhere.
+    folder: String,
+}
+
 struct Born {
     pid: i32,
     pidfd: Pidfd,
@@ -121,41 +133,63 @@ struct Born {
     stderr: OwnedFd,
 }
 
-/// Gives birth and waits until the program runs or the child says why it does not.
-fn bear(plan: &Plan, cgroup: Option<&Cgroup>, command: &Command) -> Result<Born, LaunchError> {
-    let pipe = || {
-        pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failure::busy("make pipes for", command, errno.into()))
-    };
+fn bear(station: &Station, cgroup: Option<&Cgroup>, command: &Command) -> Result<Newborn, LaunchError> {
+    let busy = |errno: Errno| failure::busy("make pipes for", command, errno.into());
+    let plan = Plan::draw(station, command)?;
+    let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(busy);
     let (stdout, stderr, report) = (pipe()?, pipe()?, pipe()?);
-    for ours in [&stdout.0, &stderr.0] {
+    for ours in [&stdout.0, &stderr.0, &report.0] {
         // A property of this end: the program's own end blocks, as programs expect.
-        rustix::fs::fcntl_setfl(ours, OFlags::NONBLOCK)
-            .map_err(|errno| failure::busy("make pipes for", command, errno.into()))?;
+        rustix::fs::fcntl_setfl(ours, OFlags::NONBLOCK).map_err(busy)?;
     }
     let orders = plan.orders([stdout.1.as_raw_fd(), stderr.1.as_raw_fd(), report.1.as_raw_fd()]);
     let group = cgroup.map(|group| group.as_fd());
     let (pid, pidfd) = clone::clone(&orders, group, !plan.becomes_other())
         .map_err(|source| failure::clone(command, source))?;
-    let pidfd = Pidfd::new(pidfd);
-    // The child's copy must be the last one, or the pipe would not end when the program runs.
-    drop(report.1);
-    if let Some(report) = listen(report.0, &pidfd) {
-        // It has ended or is ending; waited for, so that it is no zombie.
-        let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
-        return Err(failure::explain(report, plan, command));
+    // The child's copy of the report's end is the last one from here on, or the pipe would not end when the program runs.
+    let born = Born { pid, pidfd: Pidfd::new(pidfd), stdout: stdout.0, stderr: stderr.0 };
+    Ok(Newborn { born, report: report.0, folder: plan.folder() })
+}
+
+impl Newborn {
+    /// Waits until its program runs, or it says why that does not.
+    async fn grown(self, command: &Command) -> Result<Born, LaunchError> {
+        let Newborn { born, report, folder } = self;
+        let report = match tokio::time::timeout(EXECUTE_WITHIN, listen(report)).await {
+            Ok(None) => return Ok(born),
+            Ok(Some(report)) => report,
+            Err(_) => Report::late(),
+        };
+        bury(born.pidfd);
+        Err(failure::explain(report, &folder, command))
     }
-    Ok(Born { pid, pidfd, stdout: stdout.0, stderr: stderr.0 })
 }
 
 /// What the child has to say; `None`: nothing, its program runs.
-fn listen(report: OwnedFd, child: &Pidfd) -> Option<Report> {
-    let mut fds = [PollFd::new(&report, PollFlags::IN)];
-    if let Ok(0) = poll(&mut fds, Some(&EXECUTE_WITHIN)) {
-        let _ = child.signal(Signal::KILL);
-        return Some(Report::late());
-    }
+async fn listen(report: OwnedFd) -> Option<Report> {
     let mut bytes = [0; Report::LENGTH];
-    // A pipe hands out a write this small in one piece or not at all: pipe(7).
-    let count = rustix::io::retry_on_intr(|| rustix::io::read(&report, &mut bytes)).unwrap_or(0);
+    // A pipe hands out a write this small in one piece or not at all: pipe(7). Asked at once, because a child that shares our
+    // memory has said it by now.
+    let count = match rustix::io::read(&report, &mut bytes) {
+        Ok(count) => count,
+        Err(_) => Receiver::from_owned_fd_unchecked(report).ok()?.read(&mut bytes).await.unwrap_or(0),
+    };
     (count == Report::LENGTH).then(|| Report::decode(bytes))
+}
+
+/// Ends a child that has no program, and waits for it aside, so that it is no zombie. That may take long: what a child does in
+/// a file system of its user's own making is interrupted when that user likes.
+fn bury(child: Pidfd) {
+    let _ = child.signal(Signal::KILL);
+    let wait =
+        |child: &Pidfd| waitid(WaitId::PidFd(child.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    if let Ok(None) = wait(&child)
+        && let Ok(child) = child.watched()
+    {
+        tokio::spawn(async move {
+            // An error means that the runtime goes down, and this program with it.
+            let _ = child.readable().await;
+            let _ = wait(child.get_ref());
+        });
+    }
 }
