@@ -1,13 +1,20 @@
 //! One event as one line: `TIME LEVEL key=value … | message`.
 //!
 //! The fields come first and the message last, after the first ` | `, so that nothing an agent prints can pass for a
-//! field. Control characters never reach the file or a terminal.
+//! field. Control characters never reach the file or a terminal, and no line is longer than a bound, whatever somebody put
+//! into an error that is quoted here.
 
 use std::fmt::{self, Write};
 
 use jiff::Timestamp;
 use tracing::Event;
 use tracing::field::{Field, Visit};
+
+/// What a message may hold: more than the mistakes of a configuration, less than a frame.
+const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// What the value of a field may hold.
+const FIELD_BYTES_MAX: usize = 1024;
 
 /// The line, with its newline.
 pub(super) fn format(at: Timestamp, event: &Event<'_>) -> String {
@@ -24,13 +31,14 @@ struct Parts {
 
 impl Parts {
     fn field(&mut self, name: &str, value: fmt::Arguments<'_>) {
-        // Writing to a string cannot fail.
+        // Writing to a string fails only where it is cut.
         if name == "message" {
-            let _ = Escaped { out: &mut self.message, quoted: false }.write_fmt(value);
+            let _ = Escaped { out: &mut self.message, quoted: false, bytes_max: MESSAGE_BYTES_MAX }
+                .write_fmt(value);
             return;
         }
         let mut plain = String::new();
-        let _ = Escaped { out: &mut plain, quoted: true }.write_fmt(value);
+        let _ = Escaped { out: &mut plain, quoted: true, bytes_max: FIELD_BYTES_MAX }.write_fmt(value);
         let quote = if plain.is_empty() || plain.contains([' ', '|', '=']) { "\"" } else { "" };
         let _ = write!(self.fields, " {name}={quote}{plain}{quote}");
     }
@@ -46,15 +54,20 @@ impl Visit for Parts {
     }
 }
 
-/// Passes text on with its control characters escaped.
+/// Passes text on with its control characters escaped, and cuts it where it is too long.
 struct Escaped<'a> {
     out: &'a mut String,
     quoted: bool,
+    bytes_max: usize,
 }
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
+            if self.out.len() >= self.bytes_max {
+                self.out.push('…');
+                return Err(fmt::Error);
+            }
             match character {
                 '"' | '\\' if self.quoted => write!(self.out, "\\{character}")?,
                 '\t' if !self.quoted => self.out.push('\t'),
@@ -111,6 +124,14 @@ mod tests {
             line(|| tracing::info!(%agent, pid = 7, "started")),
             "1970-01-01T00:00:00.000Z INFO  agent=desk pid=7 | started\n"
         );
+    }
+
+    #[test]
+    fn a_line_has_a_bound_whatever_it_quotes() {
+        let long = "\u{1b}x".repeat(1 << 20);
+        let line = line(|| tracing::warn!(%long, "because of {long}"));
+        assert!(line.len() < MESSAGE_BYTES_MAX + FIELD_BYTES_MAX + 100, "{} bytes", line.len());
+        assert!(line.ends_with("…\n"), "it shows that it was cut");
     }
 
     #[test]
