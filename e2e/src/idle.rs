@@ -17,12 +17,22 @@ sessions = "all"
 needs_display = false
 "#;
 
+/// Who logs in, in this order.
+const LOGINS: [(&str, u32, Desktop); 3] =
+    [("alice", 1001, Desktop::Wayland), ("bob", 1002, Desktop::X11), ("carol", 1003, Desktop::Wayland)];
+
+/// How many sessions can be had.
+pub(crate) const SESSIONS_MAX: u64 = LOGINS.len() as u64;
+
 /// Prints `switches N` and `sessions N`.
-pub(crate) fn measure(seat: Seat, seconds: u64) -> Result<()> {
+pub(crate) fn measure(seat: Seat, sessions: usize, seconds: u64) -> Result<()> {
     let bed = Bed::boot(Setting { kill_user_processes: false }, seat)?;
     let service = Layer0::start(&bed, CONFIG)?;
-    for (user, desktop) in [("alice", Desktop::Wayland), ("bob", Desktop::X11)] {
+    for (user, uid, desktop) in LOGINS.into_iter().take(sessions) {
         bed.login(user, desktop)?;
+        // A session without a display is looked at again every time, in case that it has one by now.
+        let display = if desktop == Desktop::X11 { "DISPLAY=:0" } else { "WAYLAND_DISPLAY=wayland-0" };
+        bed.publish_display(user, uid, display)?;
         running(&bed, "desk", user)?;
     }
     let process = service.process(&bed)?;
@@ -30,6 +40,6 @@ pub(crate) fn measure(seat: Seat, seconds: u64) -> Result<()> {
     thread::park_timeout(Duration::from_secs(15));
     let before = process.switches()?;
     thread::park_timeout(Duration::from_secs(seconds));
-    println!("switches {}\nsessions 2", process.switches()? - before);
+    println!("switches {}\nsessions {sessions}", process.switches()? - before);
     Ok(())
 }

@@ -33,6 +33,9 @@ struct Args {
     /// Play no scenario; print the voluntary context switches of an idle service in so many seconds.
     #[arg(long, value_name = "SECONDS")]
     measure_idle: Option<u64>,
+    /// In how many sessions the service has an agent while its idleness is measured.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=idle::SESSIONS_MAX))]
+    sessions: u64,
     /// Whether sessions get virtual terminals. They belong to the whole machine.
     #[arg(long, value_enum, default_value_t = Terminals::IfFree)]
     terminals: Terminals,
@@ -72,7 +75,7 @@ fn play(args: &Args) -> Result<usize> {
         Terminals::No => Seat::Plain,
     };
     if let Some(seconds) = args.measure_idle {
-        return idle::measure(seat, seconds).map(|()| 0);
+        return idle::measure(seat, usize::try_from(args.sessions)?, seconds).map(|()| 0);
     }
     let has_terminals = !matches!(seat, Seat::Plain);
     println!(

@@ -4,12 +4,16 @@
 mod facts;
 mod follow;
 mod hints;
+mod socket;
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, join_all};
+use zbus::address::Address;
+use zbus::address::transport::{Transport, UnixSocket};
+use zbus::connection::Builder;
 use zbus::{Connection, DynamicType, Message, OwnedObjectPath, Variant};
 
 #[cfg(test)]
@@ -17,6 +21,7 @@ pub(super) use self::facts::sample;
 pub(super) use self::facts::{Facts, LogindState};
 pub(super) use self::follow::Follower;
 pub(super) use self::hints::Hints;
+use self::socket::BusSocket;
 use crate::{Cause, Error};
 
 const SERVICE: &str = "org.freedesktop.login1";
@@ -31,6 +36,10 @@ const BUS_PATH: &str = "/org/freedesktop/DBus";
 /// How long logind may take for one question. It starts sessions one after the other, so it can be slow while many log on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How many questions may wait for their answers. The bus has a limit of its own, `max_replies_per_connection` of
+/// dbus-daemon(1), and fails what goes past it.
+const QUESTIONS_MAX: usize = 64;
+
 /// A connection to logind.
 #[derive(Clone)]
 pub(super) struct Logind {
@@ -40,35 +49,53 @@ pub(super) struct Logind {
 impl Logind {
     /// Connects to the system bus.
     async fn connect() -> Result<Logind, Error> {
-        let connected = tokio::time::timeout(ANSWER_WITHIN, Connection::system()).await;
+        let connected = tokio::time::timeout(ANSWER_WITHIN, system_bus()).await;
         let bus = answered("connect to the system bus", connected)?;
         Ok(Logind { bus })
     }
 
-    /// All sessions, with all that a decision needs: one question for the list and one for each session, at the same time.
-    /// Sessions that vanish meanwhile are left out; any other failure is a failure of the whole.
-    pub(super) async fn sessions(&self) -> Result<Vec<Facts>, Error> {
-        type Listed = (String, u32, String, String, OwnedObjectPath);
-        let message = self.ask(MANAGER_PATH, MANAGER, "ListSessions", &()).await?;
-        let body = message.body();
-        let listed: Vec<Listed> =
-            body.deserialize().map_err(|error| unclear("the list of sessions", error))?;
-        let facts = try_join_all(listed.iter().map(|(id, .., path)| self.session(id, path.as_str()))).await?;
-        Ok(facts.into_iter().flatten().collect())
+    /// All sessions, with all that a decision needs. Those at the objects `known` are asked about together with the question
+    /// for the list, and new ones when the list is there; at rest that is one burst of questions. Sessions that have vanished
+    /// are left out; any other failure is a failure of the whole.
+    pub(super) async fn sessions(&self, known: &[String]) -> Result<Vec<Facts>, Error> {
+        let (listed, mut found) = join(self.list(), self.look_at(known)).await;
+        let listed = listed?;
+        let new: Vec<String> = listed.iter().filter(|path| !found.contains_key(*path)).cloned().collect();
+        found.extend(self.look_at(&new).await);
+        listed.iter().filter_map(|path| found.remove(path)?.transpose()).collect()
     }
 
-    async fn session(&self, id: &str, path: &str) -> Result<Option<Facts>, Error> {
+    /// The objects of all sessions.
+    async fn list(&self) -> Result<Vec<String>, Error> {
+        type Listed = (String, u32, String, String, OwnedObjectPath);
+        let message = self.ask(MANAGER_PATH, MANAGER, "ListSessions", &()).await?;
+        let listed: Vec<Listed> =
+            message.body().deserialize().map_err(|error| unclear("the list of sessions", error))?;
+        Ok(listed.into_iter().map(|(.., path)| path.to_string()).collect())
+    }
+
+    /// What logind says of each of these sessions.
+    async fn look_at(&self, paths: &[String]) -> HashMap<String, Result<Option<Facts>, Error>> {
+        let mut found = HashMap::with_capacity(paths.len());
+        for together in paths.chunks(QUESTIONS_MAX) {
+            let answers = join_all(together.iter().map(|path| self.session(path))).await;
+            found.extend(together.iter().cloned().zip(answers));
+        }
+        found
+    }
+
+    async fn session(&self, path: &str) -> Result<Option<Facts>, Error> {
         let call = self.bus.call_method(Some(SERVICE), path, Some(PROPERTIES), "GetAll", &SESSION);
         let message = match tokio::time::timeout(ANSWER_WITHIN, call).await {
             Ok(Err(zbus::Error::MethodError(name, ..))) if is_gone(name.as_str()) => return Ok(None),
-            answer => answered(&format!("ask logind about session {id}"), answer)?,
+            answer => answered(&format!("ask logind about the session {path}"), answer)?,
         };
         let body = message.body();
         let properties: HashMap<&str, Variant<'_>> =
             body.deserialize().map_err(|error| unclear("the properties of a session", error))?;
-        Facts::read(path, &properties).map(Some).ok_or_else(|| {
-            unclear("the properties of a session", format!("session {id} lacks one that is needed"))
-        })
+        Facts::read(path, &properties)
+            .map(Some)
+            .ok_or_else(|| unclear("the properties of a session", format!("{path} lacks one that is needed")))
     }
 
     /// Takes a lock that delays a shutdown until it is dropped, or until the system's longest delay is over.
@@ -111,6 +138,23 @@ impl Logind {
     async fn subscribe(&self, rule: &str) -> Result<(), Error> {
         let call = self.bus.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule);
         answered("subscribe to logind's signals", tokio::time::timeout(ANSWER_WITHIN, call).await).map(drop)
+    }
+}
+
+/// Connects where the system says that its bus is.
+async fn system_bus() -> Result<Connection, zbus::Error> {
+    let address = Address::system()?;
+    let path = match address.transport() {
+        Transport::Unix(socket) => match socket.path() {
+            UnixSocket::File(path) => Some(path.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    match path {
+        Some(path) => Builder::socket(BusSocket::connect(&path).await?).build().await,
+        // Nobody's default; it costs more wake-ups.
+        None => Builder::address(address).build().await,
     }
 }
 

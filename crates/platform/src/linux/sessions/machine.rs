@@ -21,6 +21,8 @@ pub(super) struct Machine {
     hints: Hints,
     readers: Arc<Semaphore>,
     followed: HashMap<Identity, Followed>,
+    /// logind's objects of the sessions of the last enumeration, also of those that are not followed.
+    known: Vec<String>,
     /// A hint was given out since the last enumeration.
     hinted: bool,
     quiet: u32,
@@ -35,6 +37,7 @@ impl Machine {
             hints,
             readers: Arc::new(Semaphore::new(READERS_MAX)),
             followed: HashMap::new(),
+            known: Vec::new(),
             hinted: true,
             quiet: 0,
         })
@@ -51,7 +54,8 @@ impl Machine {
     }
 
     pub(super) async fn enumerate(&mut self) -> Result<Vec<SessionInfo>, Error> {
-        let mut sessions = self.follower.logind()?.sessions().await?;
+        let mut sessions = self.follower.logind()?.sessions(&self.known).await?;
+        self.known = sessions.iter().map(|facts| facts.path.clone()).collect();
         sessions.retain(Facts::is_a_persons);
         sessions.sort_by(|a, b| a.path.cmp(&b.path));
         let everything_again = self.is_time_to_look_again();
