@@ -8,6 +8,7 @@
 
 mod bed;
 mod idle;
+mod inside;
 mod layer0;
 mod process;
 mod scenarios;
@@ -36,6 +37,10 @@ struct Args {
     /// In how many sessions the service has an agent while its idleness is measured.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=idle::SESSIONS_MAX))]
     sessions: u64,
+    /// Play no scenario; run this program with these arguments as root inside, in a unit to which its control group is
+    /// delegated. As a runner of cargo's, this runs tests inside.
+    #[arg(long, value_names = ["PROGRAM", "ARG"], num_args = 1.., allow_hyphen_values = true)]
+    inside: Vec<String>,
     /// Whether sessions get virtual terminals. They belong to the whole machine.
     #[arg(long, value_enum, default_value_t = Terminals::IfFree)]
     terminals: Terminals,
@@ -50,7 +55,14 @@ enum Terminals {
 }
 
 fn main() -> ExitCode {
-    match play(&Args::parse()) {
+    let args = Args::parse();
+    if let Some((program, rest)) = args.inside.split_first() {
+        return inside::run(program, rest).unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        });
+    }
+    match play(&args) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {

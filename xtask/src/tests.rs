@@ -14,6 +14,14 @@ pub(crate) struct Count {
     pub(crate) failed: u64,
 }
 
+impl std::ops::Add for Count {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    }
+}
+
 impl Count {
     /// An error if anything failed or nothing ran.
     pub(crate) fn verdict(self) -> Result<()> {
@@ -54,7 +62,17 @@ pub(crate) fn e2e_linux(options: &[String]) -> Result<Count> {
     }
     setup::ensure(&[setup::NSPAWN, setup::MMDEBSTRAP])?;
     build(&["bilayer-cli", "rust-agent", "e2e"])?;
-    suite("e2e-linux", cargo(["run", "--quiet", "--package", "e2e", "--"]).args(options))
+    let scenarios = suite("e2e-linux", cargo(["run", "--quiet", "--package", "e2e", "--"]).args(options))?;
+    // Whoever asks for something in particular gets that alone.
+    if options.is_empty() { Ok(scenarios + contract_inside()?) } else { Ok(scenarios) }
+}
+
+/// The tests of the platform crate's Linux half once more, where every instance has a control group of its own.
+fn contract_inside() -> Result<Count> {
+    let runner = root().join("target/debug/e2e");
+    let runner = format!("target.'cfg(target_os = \"linux\")'.runner = ['{}', '--inside']", runner.display());
+    let mut tests = cargo(["test", "--package", "bilayer-platform", "--lib", "--tests", "--no-fail-fast"]);
+    suite("the platform's tests inside", tests.args(["--config", &runner]))
 }
 
 /// The Windows half of the platform crate, its tests run under Wine.

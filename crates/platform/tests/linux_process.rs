@@ -118,3 +118,43 @@ fn output_is_read_to_its_end() {
         within("the exit", launched.process.exited()).await;
     });
 }
+
+#[test]
+fn an_instance_lives_in_a_control_group_of_its_own() {
+    // Only where this program was given a control group to make others in.
+    let Some(own) = delegated_group() else { return };
+    on_a_loop(async {
+        let mut command = sh("grep ^0:: /proc/self/cgroup; (setsid sleep 66 >&- & echo $!); exec >&-");
+        command.leave_survivors = true;
+        let group = own.join(&command.name);
+        for end in ["swept", "released"] {
+            let mut launched = start(&command);
+            let said = line_of(&mut launched.stdout).await;
+            assert!(said.ends_with(&format!("/{}", command.name)), "{said}");
+            let left: u32 = line_of(&mut launched.stdout).await.parse().unwrap();
+            within("the exit", launched.process.exited()).await;
+            if end == "swept" {
+                assert_eq!(launched.process.sweep().unwrap(), 1);
+                until("the survivor's end", || !runs(left)).await;
+                assert_eq!(launched.process.sweep().unwrap(), 0);
+            } else {
+                launched.process.leave().unwrap();
+                assert!(runs(left));
+                let moved = std::fs::read_to_string(own.join("cgroup.procs")).unwrap();
+                assert!(moved.lines().any(|pid| pid == left.to_string()), "it is in the group above");
+                let pid = rustix::process::Pid::from_raw(left as i32).unwrap();
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            }
+            assert!(!group.exists(), "an empty group is removed");
+        }
+    });
+}
+
+/// The folder of this program's own control group, if this user may make others in it: cgroups(7).
+fn delegated_group() -> Option<std::path::PathBuf> {
+    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = text.lines().find_map(|line| line.strip_prefix("0::/")).filter(|group| !group.is_empty())?;
+    let folder = std::path::Path::new("/sys/fs/cgroup").join(group);
+    let procs = std::fs::OpenOptions::new().write(true).open(folder.join("cgroup.procs"));
+    procs.is_ok().then_some(folder)
+}

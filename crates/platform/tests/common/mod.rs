@@ -45,7 +45,8 @@ pub(crate) fn program(path: &str, args: &[&str]) -> Command {
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         cwd: None,
         env: Vec::new(),
-        name: "bilayer-test-agent".into(),
+        // It names the control group, and tests run side by side.
+        name: format!("bilayer-test-{}", random_name()),
         trust_writable_program: true,
         leave_survivors: false,
     }
@@ -84,14 +85,17 @@ pub(crate) fn runs(pid: u32) -> bool {
     stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with(['Z', 'X']))
 }
 
+fn random_name() -> String {
+    bilayer_platform::random_bytes::<8>().map(|byte| format!("{byte:02x}")).concat()
+}
+
 /// A folder that is removed at the end.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     /// Makes one that no other test has.
     pub(crate) fn new() -> Folder {
-        let name = bilayer_platform::random_bytes::<8>().map(|byte| format!("{byte:02x}")).concat();
-        let path = std::env::temp_dir().join(format!("bilayer-test-{name}"));
+        let path = std::env::temp_dir().join(format!("bilayer-test-{}", random_name()));
         std::fs::create_dir(&path).unwrap();
         Folder(path)
     }
