@@ -128,7 +128,7 @@ fn an_instance_lives_in_a_control_group_of_its_own() {
         command.leave_survivors = true;
         let group = own.join(&command.name);
         for end in ["swept", "released"] {
-            let mut launched = start(&command);
+            let mut launched = start(&command).await;
             let said = line_of(&mut launched.stdout).await;
             assert!(said.ends_with(&format!("/{}", command.name)), "{said}");
             let left: u32 = line_of(&mut launched.stdout).await.parse().unwrap();
