@@ -46,8 +46,11 @@ struct Layer0(Child);
 
 impl Layer0 {
     fn start() -> Result<Self> {
-        println!("$ bilayer run -c {CONFIG}");
-        let child = bilayer(&["run"]).stdin(Stdio::null()).spawn().context("cannot start `bilayer run`")?;
+        println!("$ bilayer run --console -c {CONFIG}");
+        let child = bilayer(&["run", "--console"])
+            .stdin(Stdio::null())
+            .spawn()
+            .context("cannot start `bilayer run`")?;
         Ok(Self(child))
     }
 

@@ -1,16 +1,19 @@
 //! An agent that does one thing wrong, or writes down what happens to it.
 //!
 //! `witness FILE` appends `start PID` and, 200 ms after it was asked to end, `end PID` · `deaf` ignores being asked ·
-//! `parent` starts a child in a session of its own and leaves · `gone` leaves at once with code 3.
+//! `parent` starts a child in a session of its own and leaves · `gone` leaves at once with code 3 · `desktop` shows
+//! notifications as a desktop does, by printing them.
 
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::future::pending;
 use std::io::Write;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,6 +24,7 @@ async fn main() -> std::io::Result<ExitCode> {
         ["witness", file] => witness(file).await?,
         ["deaf"] => deaf().await?,
         ["parent"] => leave_a_child()?,
+        ["desktop"] => show_notifications().await.map_err(std::io::Error::other)?,
         ["gone"] => return Ok(ExitCode::from(3)),
         _ => return Ok(ExitCode::from(2)),
     }
@@ -54,5 +58,29 @@ async fn deaf() -> std::io::Result<()> {
 fn leave_a_child() -> std::io::Result<()> {
     Command::new("setsid").args(["--fork", "sleep", "4242"]).status()?;
     println!("left a child behind");
+    Ok(())
+}
+
+/// The parameters of `Notify`.
+type Notification<'a> =
+    (&'a str, u32, &'a str, &'a str, &'a str, Vec<&'a str>, HashMap<&'a str, zbus::Variant<'a>>, i32);
+
+/// Stands for the desktop's notification service, which a container has not: the Desktop Notifications Specification's
+/// `Notify`, on the user's own bus.
+async fn show_notifications() -> zbus::Result<()> {
+    let bus = zbus::Connection::session().await?;
+    let mut calls = zbus::MessageStream::from(&bus);
+    bus.request_name("org.freedesktop.Notifications").await?;
+    println!("shows notifications");
+    while let Some(call) = calls.next().await {
+        let call = call?;
+        let header = call.header();
+        if header.member().is_some_and(|member| member == "Notify") {
+            let body = call.body();
+            let (_app, _replaces, _icon, title, text, ..): Notification<'_> = body.deserialize()?;
+            println!("notification {title:?} {text:?}");
+            bus.reply(&header, &1_u32).await?;
+        }
+    }
     Ok(())
 }

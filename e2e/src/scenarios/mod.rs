@@ -4,6 +4,7 @@ mod bed_itself;
 mod identity;
 mod leaving;
 mod moving;
+mod people;
 mod power;
 mod trouble;
 
@@ -45,6 +46,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("a killed agent is back, and the status says why", USUAL, trouble::crash),
     scenario("an agent that ignores the stop is killed at its grace", USUAL, trouble::deaf),
     scenario("what an agent leaves behind is killed", USUAL, trouble::child_left_behind),
+    scenario("only administrators control the service", USUAL, people::strangers),
+    scenario("a command that could mean several agents asks which", USUAL, people::ambiguous),
+    scenario("a message reaches a person, by an agent or by the desktop", USUAL, people::message),
     scenario("a sleep cycle stops nothing", USUAL, power::sleep),
     scenario("a shutdown that is called off brings the agents back", USUAL, power::aborted_shutdown),
     scenario("the service stops and leaves nothing behind", USUAL, power::service_stop),
