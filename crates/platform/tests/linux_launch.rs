@@ -223,6 +223,7 @@ fn root_distrusts_what_others_can_write() {
 /// A file system that answers nothing, as any user can mount one: fuse(4).
 struct DeadFileSystem {
     folder: Folder,
+    path: std::ffi::CString,
     _device: std::fs::File,
 }
 
@@ -233,22 +234,21 @@ impl DeadFileSystem {
 
         let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").ok()?;
         let folder = Folder::new();
-        let target = std::ffi::CString::new(folder.0.to_str()?).ok()?;
+        let path = std::ffi::CString::new(folder.0.to_str()?).ok()?;
         let options = format!("fd={},rootmode=40000,user_id=65534,group_id=65534", device.as_raw_fd());
         let options = std::ffi::CString::new(options).ok()?;
         // SAFETY: mount(2) reads four strings, which end with a NUL.
         let answer = unsafe {
-            libc::mount(c"test".as_ptr(), target.as_ptr(), c"fuse".as_ptr(), 0, options.as_ptr().cast())
+            libc::mount(c"test".as_ptr(), path.as_ptr(), c"fuse".as_ptr(), 0, options.as_ptr().cast())
         };
-        (answer == 0).then_some(DeadFileSystem { folder, _device: device })
+        (answer == 0).then_some(DeadFileSystem { folder, path, _device: device })
     }
 }
 
 impl Drop for DeadFileSystem {
     fn drop(&mut self) {
-        let target = std::ffi::CString::new(self.folder.0.to_str().unwrap()).unwrap();
         // SAFETY: umount2(2) reads one string, which ends with a NUL.
-        unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
+        unsafe { libc::umount2(self.path.as_ptr(), libc::MNT_DETACH) };
     }
 }
 

@@ -15,6 +15,7 @@ const STATUS_CHARS_MAX: usize = 200;
 impl Driver {
     /// Somebody at an endpoint shows a secret: is it the agent that the secret was made for?
     pub(super) fn hear_hello(&mut self, hello: Hello) {
+        let Some(hello) = self.runs.defer(hello) else { return };
         let Hello { logon, secret, peer, answer } = hello;
         let welcome = match self.runs.redeem(logon, &secret, &peer) {
             Ok((instance, run)) => {

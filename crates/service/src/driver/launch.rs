@@ -49,6 +49,7 @@ impl Driver {
                 self.hear_launched(instance, generation, Launching { outcome, token, endpoint });
             }
             Poll::Pending => {
+                self.runs.expect(instance, token.clone());
                 let news = self.news.clone();
                 tokio::spawn(async move {
                     let launching = Launching { outcome: launching.await, token, endpoint };
@@ -62,10 +63,24 @@ impl Driver {
     /// Queues what became of a launch.
     pub(super) fn hear_launched(&mut self, instance: InstanceKey, generation: u32, launching: Launching) {
         let Launching { outcome, token, endpoint } = launching;
-        let Launched { process, stdout, stderr } = match outcome {
-            Ok(launched) => launched,
-            Err(error) => return self.launch_failed(instance, generation, error.into()),
-        };
+        let early = self.runs.expected(instance);
+        match outcome {
+            Ok(launched) => self.launched(instance, generation, launched, token, endpoint),
+            Err(error) => self.launch_failed(instance, generation, error.into()),
+        }
+        for hello in early {
+            self.hear_hello(hello);
+        }
+    }
+
+    fn launched(
+        &mut self,
+        instance: InstanceKey,
+        generation: u32,
+        Launched { process, stdout, stderr }: Launched,
+        token: SecretHash,
+        endpoint: Option<Endpoint>,
+    ) {
         let process = Arc::new(process);
         let origin = Origin {
             agent: self.name_of(instance),

@@ -9,6 +9,7 @@ use bilayer_ipc::peer::Peer as WirePeer;
 use bilayer_platform::{Peer, Process};
 
 use super::launch::Endpoint;
+use super::news::Hello;
 use super::secret::SecretHash;
 
 /// One process, from its launch until what it left behind is dealt with.
@@ -32,9 +33,19 @@ pub(super) struct Wire {
     pub(super) peer: WirePeer,
 }
 
+/// A launch that was not clear at once: its process may be there, and speak, before the loop has heard so.
+struct Underway {
+    token: SecretHash,
+    /// Who shows the token meanwhile. As many as may be connected to the session's endpoint.
+    early: Vec<Hello>,
+}
+
 /// Every process that is, by instance.
 #[derive(Default)]
-pub(super) struct Runs(HashMap<InstanceKey, Run>);
+pub(super) struct Runs {
+    running: HashMap<InstanceKey, Run>,
+    underway: HashMap<InstanceKey, Underway>,
+}
 
 /// Why a secret was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,33 +60,56 @@ pub(super) enum NotTaken {
 
 impl Runs {
     pub(super) fn insert(&mut self, instance: InstanceKey, run: Run) {
-        self.0.insert(instance, run);
+        self.running.insert(instance, run);
+    }
+
+    /// Expects a process that will show this token.
+    pub(super) fn expect(&mut self, instance: InstanceKey, token: SecretHash) {
+        self.underway.insert(instance, Underway { token, early: Vec::new() });
+    }
+
+    /// The launch is over. Hands out who showed its token before that was known.
+    pub(super) fn expected(&mut self, instance: InstanceKey) -> Vec<Hello> {
+        self.underway.remove(&instance).map_or_else(Vec::new, |underway| underway.early)
+    }
+
+    /// Keeps somebody whose launch is not over until it is; hands back anybody else.
+    pub(super) fn defer(&mut self, hello: Hello) -> Option<Hello> {
+        let presented = SecretHash::of(&hello.secret);
+        let fits = |(key, underway): &(&InstanceKey, &mut Underway)| {
+            key.logon == hello.logon && underway.token == presented
+        };
+        match self.underway.iter_mut().find(fits) {
+            Some((_, underway)) => underway.early.push(hello),
+            None => return Some(hello),
+        }
+        None
     }
 
     /// The process of this launch; none if it is another launch's.
     pub(super) fn of(&mut self, instance: InstanceKey, generation: u32) -> Option<&mut Run> {
-        self.0.get_mut(&instance).filter(|run| run.generation == generation)
+        self.running.get_mut(&instance).filter(|run| run.generation == generation)
     }
 
     /// The process of this instance, whatever its generation.
     pub(super) fn current(&self, instance: InstanceKey) -> Option<&Run> {
-        self.0.get(&instance)
+        self.running.get(&instance)
     }
 
     /// Forgets the process of this launch and hands it out.
     pub(super) fn take(&mut self, instance: InstanceKey, generation: u32) -> Option<Run> {
         self.of(instance, generation)?;
-        self.0.remove(&instance)
+        self.running.remove(&instance)
     }
 
     /// Whether there is no process.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.running.is_empty()
     }
 
     /// Every process with its instance.
     pub(super) fn iter(&self) -> impl Iterator<Item = (InstanceKey, &Run)> {
-        self.0.iter().map(|(&instance, run)| (instance, run))
+        self.running.iter().map(|(&instance, run)| (instance, run))
     }
 
     /// The process for which this secret is good, as its launch token or as its resume secret. It is good once, and only
@@ -88,7 +122,7 @@ impl Runs {
     ) -> Result<(InstanceKey, &mut Run), NotTaken> {
         let presented = SecretHash::of(secret);
         let fits = |run: &Run| [&run.token, &run.resume].into_iter().flatten().any(|hash| *hash == presented);
-        let found = self.0.iter_mut().find(|(key, run)| key.logon == logon && fits(run));
+        let found = self.running.iter_mut().find(|(key, run)| key.logon == logon && fits(run));
         let (&instance, run) = found.ok_or(NotTaken::Unknown)?;
         if !run.process.owns(peer) {
             return Err(NotTaken::Stranger);
