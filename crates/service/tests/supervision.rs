@@ -251,3 +251,15 @@ async fn a_clean_exit_waits_for_a_logoff() {
         .await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_reload_says_what_takes_effect_with_a_restart_only() {
+    let agents = "[agent.desk]\ncommand = ['/bin/sleep', '1000']\n";
+    let world = World::start("limits", agents).await;
+    world.reload(agents).await.unwrap();
+    assert!(!world.log.text().contains("was changed"));
+    world.reload(&format!("[wire]\nhandshake = \"1s\"\n{agents}")).await.unwrap();
+    world.logged("[wire] was changed").await;
+    assert!(!world.log.text().contains("[log] was changed"));
+    world.stop().await;
+}

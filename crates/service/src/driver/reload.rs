@@ -74,6 +74,16 @@ impl Driver {
             .map(|(_, agent)| agent.name.clone())
             .collect();
         changes.removed.sort();
+        // The log and the endpoints are open; taking other limits for some connections only would help nobody.
+        for (section, differs) in
+            [("wire", config.wire != self.config.wire), ("log", config.log != self.config.log)]
+        {
+            if differs {
+                tracing::warn!(
+                    "[{section}] was changed; that takes effect when the service is started again"
+                );
+            }
+        }
         self.config = config;
         self.pending.push_back(Event::Configured { specs, on_service_stop: OnServiceStop::Stop });
         changes
