@@ -48,16 +48,22 @@ struct Args {
 #[command(hide = true)]
 enum Part {
     /// Sends back what comes in on a socket.
-    ServeRaw { socket: PathBuf },
+    #[command(name = "serve-raw")]
+    Raw { socket: PathBuf },
+    /// The same without a runtime.
+    #[command(name = "serve-blocking")]
+    Blocking { socket: PathBuf },
     /// Answers requests on a socket.
-    ServeWire { socket: PathBuf },
+    #[command(name = "serve-wire")]
+    Wire { socket: PathBuf },
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.part {
-        Some(Part::ServeRaw { socket }) => wire::serve_raw(socket),
-        Some(Part::ServeWire { socket }) => wire::serve_wire(socket),
+        Some(Part::Raw { socket }) => wire::serve_raw(socket),
+        Some(Part::Blocking { socket }) => wire::serve_blocking(socket),
+        Some(Part::Wire { socket }) => wire::serve_wire(socket),
         None => measure(&args),
     };
     match done {

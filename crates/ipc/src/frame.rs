@@ -83,6 +83,31 @@ impl FrameCodec {
     /// # Errors
     /// [`FrameError`]; the stream must be closed.
     pub fn next_body(&mut self, source: &mut BytesMut) -> Result<Option<BytesMut>, FrameError> {
+        let mut rest = &source[..];
+        let length = self.cut(&mut rest)?.map(<[u8]>::len);
+        let used = source.len() - rest.len();
+        let Some(length) = length else {
+            source.advance(used);
+            self.make_room(source);
+            return Ok(None);
+        };
+        source.advance(used - length);
+        Ok(Some(source.split_to(length)))
+    }
+
+    /// Lets the buffer grow towards the body that it will hold.
+    pub(crate) fn make_room(&self, source: &mut BytesMut) {
+        if let State::Body { length } = self.state {
+            source.reserve(length.saturating_sub(source.len()).min(GROWTH_BYTES));
+        }
+    }
+
+    /// The next body of these bytes, if it is complete. Moves the start of `source` past what need not be seen again: a
+    /// body, or a header whose body is incomplete.
+    ///
+    /// # Errors
+    /// [`FrameError`]; the stream must be closed.
+    pub(crate) fn cut<'a>(&mut self, source: &mut &'a [u8]) -> Result<Option<&'a [u8]>, FrameError> {
         let length = match self.state {
             State::Body { length } => length,
             State::Header { searched } => {
@@ -95,17 +120,17 @@ impl FrameCodec {
                     return Ok(None);
                 };
                 let length = content_length(&source[..end], self.frame_bytes_max)?;
-                source.advance(end);
+                *source = &source[end..];
                 self.state = State::Body { length };
                 length
             }
         };
-        if source.len() < length {
-            source.reserve((length - source.len()).min(GROWTH_BYTES));
+        let Some((body, rest)) = source.split_at_checked(length) else {
             return Ok(None);
-        }
+        };
+        *source = rest;
         self.state = State::Header { searched: 0 };
-        Ok(Some(source.split_to(length)))
+        Ok(Some(body))
     }
 
     /// Whether the stream stands between two frames, given what is left in the buffer.
@@ -178,7 +203,9 @@ impl Encoder<&[u8]> for FrameCodec {
             return Err(FrameError::TooLarge { length: body.len() as u64, max: self.frame_bytes_max }.into());
         }
         target.reserve(OWN_HEADER_BYTES_MAX + body.len());
-        target.put_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+        let mut header = [0; OWN_HEADER_BYTES_MAX];
+        let start = write_header(&mut header, body.len());
+        target.put_slice(&header[start..]);
         target.put_slice(body);
         Ok(())
     }
@@ -232,12 +259,30 @@ pub(crate) fn encode_with(
             false => EncodeError::Json(error),
         });
     }
-    let header = format!("Content-Length: {}\r\n\r\n", body.len());
+    let length = body.len();
     let mut frame = body.frame;
-    let start = OWN_HEADER_BYTES_MAX - header.len();
-    frame[start..OWN_HEADER_BYTES_MAX].copy_from_slice(header.as_bytes());
+    let start = write_header(&mut frame[..OWN_HEADER_BYTES_MAX], length);
     frame.drain(..start);
     Ok(frame)
+}
+
+/// Writes the header of a body so that it ends where `room` does, and returns where it starts. Every message passes here,
+/// so it takes no detour over a text on the heap.
+fn write_header(room: &mut [u8], mut length: usize) -> usize {
+    const NAME: &[u8] = b"Content-Length: ";
+    const END: &[u8] = b"\r\n\r\n";
+    let mut start = room.len() - END.len();
+    room[start..].copy_from_slice(END);
+    loop {
+        start -= 1;
+        room[start] = b'0' + u8::try_from(length % 10).expect("a digit is less than ten");
+        length /= 10;
+        if length == 0 {
+            break;
+        }
+    }
+    room[start - NAME.len()..start].copy_from_slice(NAME);
+    start - NAME.len()
 }
 
 /// A body in the making. It refuses to grow past a bound.
@@ -276,12 +321,17 @@ impl Body {
 
 impl io::Write for Body {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    // What serde_json calls, for every piece of the text. The provided one is a loop around `write`.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.len() > self.bytes_max - self.len() {
             self.overflown = true;
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.frame.extend_from_slice(bytes);
-        Ok(bytes.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -299,6 +299,12 @@ fn category(error: &serde_json::Error) -> String {
 /// Whether arrays and objects are nested more than `depth_max` deep. Counts brackets outside strings, so it needs no stack
 /// and reads any bytes.
 fn is_deeper_than(body: &[u8], depth_max: u16) -> bool {
+    // Nothing is nested deeper than it has opening brackets. Counting them is many times faster than following strings,
+    // and settles it for nearly every message.
+    let openings = body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
+    if openings <= usize::from(depth_max) {
+        return false;
+    }
     let mut depth: u32 = 0;
     let mut in_string = false;
     let mut escaped = false;

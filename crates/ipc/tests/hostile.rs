@@ -160,6 +160,38 @@ async fn a_flood_of_notifications_waits_at_the_door() {
     assert!(!raw.over.is_finished());
 }
 
+/// Who takes the messages may be the one who awaits the answer behind them.
+#[tokio::test]
+async fn an_answer_passes_more_messages_than_may_wait_otherwise() {
+    let mut raw = raw(limits());
+    let noise = message(&notification("n"));
+    raw.write(&noise.repeat(6)).await;
+    let call = raw.peer.request("ask", &());
+    assert_eq!(raw.read().await["id"], 1);
+    raw.write(&[noise, message(&json!({ "jsonrpc": "2.0", "id": 1, "result": 2 }))].concat()).await;
+    assert_eq!(within(call).await.unwrap().get(), "2");
+    for _ in 0..7 {
+        assert!(raw.next().await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_notifications_before_an_answer_waits_at_the_door_too() {
+    let mut raw = raw(Limits { frame_bytes: 100_000, ..limits() });
+    let _call = raw.peer.request("ask", &());
+    raw.read().await;
+    let body = message(&notification("noise"));
+    let mut sent = 0;
+    let flood = async {
+        loop {
+            raw.stream.write_all(&body).await.unwrap();
+            sent += 1;
+            assert!(sent < 100_000, "the flood is being swallowed");
+        }
+    };
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(300), flood).await.is_err());
+}
+
 #[tokio::test]
 async fn a_reader_that_never_reads_is_cut_off() {
     let mut raw = raw(Limits { queue_bytes: 200_000, ..limits() });

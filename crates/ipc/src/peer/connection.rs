@@ -1,12 +1,13 @@
 //! The end that owns the stream.
 
 use std::future::{Future, poll_fn};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
@@ -72,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Reads and writes as far as possible; ready once the connection must end.
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
-        {
+        let has_room = {
             // Registered first: whatever others do from here on polls this again.
             let mut state = self.shared.lock();
             if let Some(closed) = &state.closed {
@@ -81,9 +82,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if !state.connection.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 state.connection = Some(cx.waker().clone());
             }
-        }
-        if let Poll::Ready(closed) = self.poll_read(cx) {
-            return Poll::Ready(closed);
+            state.has_room(&self.shared.limits)
+        };
+        if has_room {
+            if let Poll::Ready(closed) = self.poll_read(cx) {
+                return Poll::Ready(closed);
+            }
+        } else {
+            self.read_stall.clear();
         }
         match self.poll_write(cx) {
             Poll::Ready(Err(closed)) => Poll::Ready(closed),
@@ -91,10 +97,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Reads until there is nothing to read or no room for it; ready with the reason to end.
+    /// Reads until there is nothing to read or no room for it; ready with the reason to end. There is room at the start.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+        let mut taken = self.take_frames_of_input();
         loop {
-            match self.take_frames() {
+            match taken {
                 Ok(true) => {}
                 Ok(false) => {
                     self.read_stall.clear();
@@ -102,49 +109,63 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Err(closed) => return Poll::Ready(closed),
             }
-            match self.poll_fill(cx) {
-                Poll::Ready(Ok(0)) if self.codec.is_between_frames(&self.input) => {
-                    return Poll::Ready(Closed::Eof);
-                }
-                Poll::Ready(Ok(0)) => return Poll::Ready(Closed::EofInFrame),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(error.into()),
+            taken = match self.poll_fill(cx) {
+                Poll::Ready(taken) => taken,
                 Poll::Pending if self.codec.is_between_frames(&self.input) => return Poll::Pending,
                 Poll::Pending => {
                     ready!(self.read_stall.poll(cx, self.shared.limits.stall()));
                     return Poll::Ready(Closed::ReadStalled { stall_ms: self.shared.limits.stall_ms });
                 }
-            }
-        }
-    }
-
-    /// Hands out every complete frame. False if there is no room for more.
-    fn take_frames(&mut self) -> Result<bool, Closed> {
-        while self.shared.has_room() {
-            let Some(body) = self.codec.next_body(&mut self.input).map_err(Closed::Frame)? else {
-                if self.input.is_empty() {
-                    self.input = BytesMut::new();
-                }
-                return Ok(true);
             };
-            self.read_stall.clear();
-            self.shared.receive(&body)?;
         }
-        Ok(false)
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-        if self.input.is_empty() && self.input.capacity() == 0 {
-            let mut chunk = [0; CHUNK_BYTES];
-            let mut chunk = ReadBuf::new(&mut chunk);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut chunk))?;
-            self.input.extend_from_slice(chunk.filled());
-            return Poll::Ready(Ok(chunk.filled().len()));
+    /// Reads once, and hands out every complete frame. False if there is no room for more.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Closed>> {
+        if !self.input.is_empty() || self.input.capacity() > 0 {
+            if self.input.capacity() == self.input.len() {
+                self.input.reserve(CHUNK_BYTES);
+            }
+            let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input))?;
+            return Poll::Ready(if read == 0 { Err(self.eof()) } else { self.take_frames_of_input() });
         }
-        if self.input.capacity() == self.input.len() {
-            self.input.reserve(CHUNK_BYTES);
+        // Most reads bring whole frames, which are read where they are. Only what is left of one is kept.
+        let mut chunk = [MaybeUninit::uninit(); CHUNK_BYTES];
+        let mut chunk = ReadBuf::uninit(&mut chunk);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut chunk))?;
+        let mut rest = chunk.filled();
+        if rest.is_empty() {
+            return Poll::Ready(Err(self.eof()));
         }
-        poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input)
+        let taken = take_frames(&mut self.codec, &mut self.read_stall, &self.shared, &mut rest);
+        if !rest.is_empty() {
+            self.input.extend_from_slice(rest);
+        }
+        self.codec.make_room(&mut self.input);
+        Poll::Ready(taken)
+    }
+
+    fn take_frames_of_input(&mut self) -> Result<bool, Closed> {
+        if self.input.is_empty() {
+            return Ok(true);
+        }
+        let mut rest = &self.input[..];
+        let taken = take_frames(&mut self.codec, &mut self.read_stall, &self.shared, &mut rest);
+        let used = self.input.len() - rest.len();
+        self.input.advance(used);
+        if self.codec.is_between_frames(&self.input) {
+            self.input = BytesMut::new();
+        } else {
+            self.codec.make_room(&mut self.input);
+        }
+        taken
+    }
+
+    fn eof(&self) -> Closed {
+        match self.codec.is_between_frames(&self.input) {
+            true => Closed::Eof,
+            false => Closed::EofInFrame,
+        }
     }
 
     /// Writes until nothing waits (ready) or the other side takes no more (pending).
@@ -200,6 +221,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         })
         .await;
     }
+}
+
+/// Hands out every complete frame of these bytes and moves their start past them. False if there is no room for more.
+fn take_frames(
+    codec: &mut FrameCodec,
+    read_stall: &mut Stall,
+    shared: &Arc<Shared>,
+    bytes: &mut &[u8],
+) -> Result<bool, Closed> {
+    while let Some(body) = codec.cut(bytes).map_err(Closed::Frame)? {
+        read_stall.clear();
+        if !shared.receive(body)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl<S> Drop for Connection<S> {

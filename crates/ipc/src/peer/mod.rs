@@ -7,8 +7,8 @@
 //! [`Incoming`] receives. They share one small state behind a lock that is held for moments and never across user code.
 //!
 //! A sender writes its frame itself and appends it to the bytes that wait; the connection writes all that waits with one
-//! call. A reader's buffer exists only while a frame is incomplete. So an idle connection holds no buffer, arms no timer
-//! and is never polled.
+//! call. Whole frames are read on the stack; a reader's buffer exists only while a frame is incomplete. So an idle
+//! connection holds no buffer, arms no timer and is never polled.
 //!
 //! What the other side can make this one hold is bounded four times: one frame in the making ([`Limits::frame_bytes`]),
 //! messages that nobody has taken from [`Incoming`] yet (then reading pauses), requests without an answer

@@ -10,7 +10,16 @@ use super::shared::{Shared, encode_answer, wake};
 use super::{Closed, SendError};
 use crate::rpc::{Id, Params, RpcError, code};
 
-/// The receiving half of a connection. Reading pauses while nobody takes what came.
+/// The receiving half of a connection. Reading pauses while nobody takes what came: [`Limits::requests_in_flight`]
+/// messages, or as many as make up [`Limits::frame_bytes`].
+///
+/// Messages and answers come in one stream, so an answer can be behind messages that nobody takes. While a call waits, only
+/// the bytes count, so that a task that takes messages and awaits a [`Call`](super::Call) between two of them gets its
+/// answer past thousands of small messages. It still must not wait without a time limit: past that bound it would wait for
+/// itself. A task that serves a peer it does not trust awaits calls beside [`Incoming::next`], not instead of it.
+///
+/// [`Limits::requests_in_flight`]: crate::Limits::requests_in_flight
+/// [`Limits::frame_bytes`]: crate::Limits::frame_bytes
 ///
 /// Once it is dropped, notifications are discarded and requests are answered with "method not found".
 pub struct Incoming(pub(super) Arc<Shared>);
@@ -158,16 +167,14 @@ impl Reply {
 
     fn send(&mut self, frame: Vec<u8>) -> Result<(), SendError> {
         self.answered = true;
-        {
-            let mut state = self.shared.lock();
-            if let Some(at) = state.serving.iter().position(|serving| serving.id == self.id) {
-                state.serving.swap_remove(at);
-            }
-            if state.serving.is_empty() {
-                state.serving = Vec::new();
-            }
+        let mut state = self.shared.lock();
+        if let Some(at) = state.serving.iter().position(|serving| serving.id == self.id) {
+            state.serving.swap_remove(at);
         }
-        self.shared.send(frame).map_err(SendError::Closed)
+        if state.serving.is_empty() {
+            state.serving = Vec::new();
+        }
+        self.shared.send_locked(state, frame).map_err(SendError::Closed)
     }
 }
 

@@ -61,7 +61,8 @@ impl Peer {
     /// Sends a request. It is on its way when this returns; await the [`Call`] for the answer. Parameters that are null,
     /// such as `&()`, are left out.
     ///
-    /// Dropping the [`Call`] cancels the request. There is no time limit but the caller's own.
+    /// Dropping the [`Call`] cancels the request. There is no time limit but the caller's own. A task that also takes what
+    /// comes in must not await it without one; [`Incoming`](super::Incoming) says why.
     pub fn request(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Call {
         Call(self.start(method, params).map_err(Some))
     }
@@ -110,27 +111,22 @@ impl Peer {
     }
 
     fn start(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<Pending, CallError> {
-        let id = {
-            let mut state = self.0.lock();
-            state.last_call += 1;
-            state.last_call
-        };
+        let id = self.0.next_call();
         let frame = encode_request(Some(id), method, params, self.0.frame_bytes_max())?;
         let calls_max = self.0.calls_max.load(Ordering::Relaxed);
         let (caller, answer) = oneshot::channel();
-        {
-            // Registered before it is sent, so that no answer can come too early.
-            let mut state = self.0.lock();
-            if let Some(closed) = &state.closed {
-                return Err(CallError::Closed(closed.clone()));
-            }
-            if state.calls.len() >= usize::from(calls_max) {
-                return Err(CallError::TooMany { max: calls_max });
-            }
-            state.calls.push((id, caller));
+        let mut state = self.0.lock();
+        if let Some(closed) = &state.closed {
+            return Err(CallError::Closed(closed.clone()));
         }
+        if state.calls.len() >= usize::from(calls_max) {
+            return Err(CallError::TooMany { max: calls_max });
+        }
+        // Registered with what is sent, so that no answer can come too early.
+        state.calls.push((id, caller));
+        let sent = self.0.send_locked(state, frame);
         let pending = Pending { shared: Arc::clone(&self.0), id, answer, done: false };
-        self.0.send(frame).map_err(CallError::Closed)?;
+        sent.map_err(CallError::Closed)?;
         Ok(pending)
     }
 }

@@ -1,7 +1,7 @@
 //! What the three ends of a connection share.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -21,6 +21,7 @@ pub(super) struct Shared {
     /// What the other side takes: the body of a frame, and requests at a time.
     pub(super) frame_bytes_max: AtomicU32,
     pub(super) calls_max: AtomicU16,
+    last_call: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -33,7 +34,6 @@ pub(super) struct State {
     pub(super) writing_bytes: usize,
     /// Requests of this side without an answer.
     pub(super) calls: Vec<(i64, oneshot::Sender<Answer>)>,
-    pub(super) last_call: i64,
     /// Requests of the other side without an answer.
     pub(super) serving: Vec<Serving>,
     /// Messages that nobody has taken yet.
@@ -61,6 +61,7 @@ impl Shared {
             frame_bytes_max: limits.frame_bytes.into(),
             calls_max: limits.requests_in_flight.into(),
             limits,
+            last_call: AtomicI64::new(0),
             state: Mutex::default(),
         }
     }
@@ -79,9 +80,18 @@ impl Shared {
         self.calls_max.store(limits.requests_in_flight, Ordering::Relaxed);
     }
 
+    /// The id of a new request of this side.
+    pub(super) fn next_call(&self) -> i64 {
+        self.last_call.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Queues a frame; the connection is cut off instead if too much waits already.
     pub(super) fn send(&self, frame: Vec<u8>) -> Result<(), Closed> {
-        let mut state = self.lock();
+        self.send_locked(self.lock(), frame)
+    }
+
+    /// [`Shared::send`] for who holds the lock already.
+    pub(super) fn send_locked(&self, mut state: MutexGuard<'_, State>, frame: Vec<u8>) -> Result<(), Closed> {
         let sent = state.push(frame, &self.limits);
         let waker = state.connection.take();
         drop(state);
@@ -111,17 +121,8 @@ impl Shared {
         servants.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether another message may be read now. If not, whoever takes one wakes the connection.
-    pub(super) fn has_room(&self) -> bool {
-        let mut state = self.lock();
-        let messages_max = usize::from(self.limits.requests_in_flight.max(1));
-        let full = state.inbox.len() >= messages_max || state.inbox_bytes >= self.limits.frame_bytes as usize;
-        state.paused = full;
-        !full
-    }
-
-    /// Takes in the body of one frame.
-    pub(super) fn receive(self: &Arc<Self>, body: &[u8]) -> Result<(), Closed> {
+    /// Takes in the body of one frame. False if there is no room for another; there was for this one.
+    pub(super) fn receive(self: &Arc<Self>, body: &[u8]) -> Result<bool, Closed> {
         match rpc::parse(body, self.limits.depth) {
             Ok(rpc::Incoming::Request { id, method, params }) => {
                 let params = Params::new(params.map(ToOwned::to_owned));
@@ -131,63 +132,62 @@ impl Shared {
                 if let Ok(Cancel { id }) = Params::new(params.map(ToOwned::to_owned)).parse() {
                     self.cancel(&id);
                 }
-                Ok(())
+                Ok(true)
             }
             // The protocol's own notifications are optional to understand.
-            Ok(rpc::Incoming::Notification { method, .. }) if method.starts_with("$/") => Ok(()),
+            Ok(rpc::Incoming::Notification { method, .. }) if method.starts_with("$/") => Ok(true),
             Ok(rpc::Incoming::Notification { method, params }) => {
                 let params = Params::new(params.map(ToOwned::to_owned));
-                self.deliver(Message::Notification { method: method.into_owned(), params });
-                Ok(())
+                let message = Message::Notification { method: method.into_owned(), params };
+                Ok(self.deliver(self.lock(), message))
             }
             Ok(rpc::Incoming::Response { id: Some(Id::Number(id)), result }) => {
-                self.answered(id, result.map(ToOwned::to_owned));
-                Ok(())
+                Ok(self.answered(id, result.map(ToOwned::to_owned)))
             }
             // An answer to nothing that this side ever asked.
-            Ok(rpc::Incoming::Response { .. }) => Ok(()),
+            Ok(rpc::Incoming::Response { .. }) => Ok(true),
             Err(error) => {
                 self.lock().push(encode_answer(None, Err(&error.to_rpc())), &self.limits)?;
                 match error {
                     rpc::ParseError::Json(_) => Err(Closed::Parse(error)),
-                    rpc::ParseError::Message(_) => Ok(()),
+                    rpc::ParseError::Message(_) => Ok(true),
                 }
             }
         }
     }
 
-    fn receive_request(self: &Arc<Self>, id: Id, method: String, params: Params) -> Result<(), Closed> {
+    fn receive_request(self: &Arc<Self>, id: Id, method: String, params: Params) -> Result<bool, Closed> {
         let mut state = self.lock();
         if state.serving.iter().any(|serving| serving.id == id) {
             let error =
                 RpcError::new(rpc::code::INVALID_REQUEST, "the id is that of a request still unanswered");
-            return state.push(encode_answer(None, Err(&error)), &self.limits);
+            return state.push(encode_answer(None, Err(&error)), &self.limits).map(|()| true);
         }
         if state.inbox_closed {
             let error = RpcError::method_not_found(&method);
-            return state.push(encode_answer(Some(&id), Err(&error)), &self.limits);
+            return state.push(encode_answer(Some(&id), Err(&error)), &self.limits).map(|()| true);
         }
         if state.serving.len() >= usize::from(self.limits.requests_in_flight) {
             return Err(Closed::TooManyRequests { max: self.limits.requests_in_flight });
         }
         state.serving.push(Serving { id: id.clone(), cancelled: false, waker: None });
-        drop(state);
-        let reply = Reply::new(Arc::clone(self), id.clone());
-        self.deliver(Message::Request { id, method, params, reply });
-        Ok(())
+        let reply = Reply::new(Arc::clone(self), id);
+        Ok(self.deliver(state, Message::Request { id: reply.id().clone(), method, params, reply }))
     }
 
-    fn deliver(&self, message: Message) {
-        let mut state = self.lock();
+    /// Hands a message to who receives. False if there is no room for another. A request comes only while there is a
+    /// receiver, so that no reply is dropped in here under the lock that it needs.
+    fn deliver(&self, mut state: MutexGuard<'_, State>, message: Message) -> bool {
         if state.inbox_closed {
-            drop(state);
-            return;
+            return true;
         }
         state.inbox_bytes += message.len();
         state.inbox.push_back(message);
+        let has_room = state.has_room(&self.limits);
         let waker = state.receiver.take();
         drop(state);
         wake(waker);
+        has_room
     }
 
     fn cancel(&self, id: &Id) {
@@ -200,21 +200,37 @@ impl Shared {
         wake(waker);
     }
 
-    fn answered(&self, id: i64, answer: Answer) {
+    /// Hands an answer to who waits for it. False if there is no room for another message.
+    fn answered(&self, id: i64, answer: Answer) -> bool {
         let mut state = self.lock();
         let call = state.calls.iter().position(|(call, _)| *call == id).map(|at| state.calls.swap_remove(at));
         if state.calls.is_empty() {
             state.calls = Vec::new();
         }
+        let has_room = state.has_room(&self.limits);
         drop(state);
         if let Some((_, caller)) = call {
             // A caller that gave up meanwhile has no use for it.
             let _ = caller.send(answer);
         }
+        has_room
     }
 }
 
 impl State {
+    /// Whether another message may be read now. If not, whoever takes one wakes the connection.
+    ///
+    /// While an answer is awaited, the messages that wait may be many, though not more bytes: the answer is behind them,
+    /// and who takes them may be the one who awaits it.
+    pub(super) fn has_room(&mut self, limits: &Limits) -> bool {
+        let messages_max = match self.calls.is_empty() {
+            true => usize::from(limits.requests_in_flight.max(1)),
+            false => usize::MAX,
+        };
+        self.paused = self.inbox.len() >= messages_max || self.inbox_bytes >= limits.frame_bytes as usize;
+        !self.paused
+    }
+
     /// Queues a frame. Does not wake the connection.
     pub(super) fn push(&mut self, frame: Vec<u8>, limits: &Limits) -> Result<(), Closed> {
         if let Some(closed) = &self.closed {
