@@ -39,6 +39,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::builder::{Loader, Methods};
 use crate::config::{self, Config};
+use crate::log::Held;
 use crate::observe::{Observation, Observer};
 use news::News;
 use runs::Runs;
@@ -96,28 +97,34 @@ struct Note {
 impl Driver {
     /// Supervises until the core says that nothing is left to do.
     async fn run(mut self, mut inbox: mpsc::Receiver<News>, mut alarm: Alarm) -> Option<Observer> {
-        loop {
-            self.settle();
-            if self.finished {
-                return self.observer;
-            }
-            // Looked at before every piece of news: whoever brings more and more of it, an agent at the end of its grace for
-            // example, must not keep what is due from happening.
-            let deadline = self.core.next_deadline();
-            if deadline.is_some_and(|at| at.as_nanos() <= bilayer_platform::now()) {
-                self.pending.push_back(Event::Tick);
-                self.settle();
-                if self.finished {
-                    return self.observer;
-                }
-            }
+        let mut news = None;
+        while !self.answer(news) {
             alarm.set(self.core.next_deadline().map(Time::as_nanos));
-            tokio::select! {
+            news = tokio::select! {
                 biased;
-                Some(news) = inbox.recv() => self.hear(news),
-                () = alarm.ring() => self.pending.push_back(Event::Tick),
-            }
+                Some(news) = inbox.recv() => Some(news),
+                () = alarm.ring() => None,
+            };
         }
+        self.observer
+    }
+
+    /// Takes a piece of news, if there is one, and does all that follows from it and all that is due. Returns whether nothing
+    /// is left to do.
+    fn answer(&mut self, news: Option<News>) -> bool {
+        let _held = Held::new();
+        if let Some(news) = news {
+            self.hear(news);
+        }
+        self.settle();
+        // Looked at after every piece of news: whoever brings more and more of it, an agent at the end of its grace for
+        // example, must not keep what is due from happening.
+        let due = self.core.next_deadline().is_some_and(|at| at.as_nanos() <= bilayer_platform::now());
+        if due && !self.finished {
+            self.pending.push_back(Event::Tick);
+            self.settle();
+        }
+        self.finished
     }
 
     /// Feeds the core until there is nothing more to tell it. An action may itself cause an event.

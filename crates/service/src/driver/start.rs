@@ -89,7 +89,9 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     driver.configure(config);
     driver.settle();
     tasks.spawn(sessions::follow(source, reconcile, all_ended, news));
-    let mut observer = driver.run(inbox, alarm).await;
+    // A task like those that bring the news: waking the runtime's outermost future would cost a system call each time.
+    let ended = tokio::spawn(driver.run(inbox, alarm)).await;
+    let mut observer = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     tasks.shutdown().await;
     tracing::info!("stopped: every agent has ended");
     if let Some(observer) = &mut observer {

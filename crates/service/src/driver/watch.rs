@@ -42,6 +42,7 @@ pub(super) async fn watch(
     if news.send(News::Exited(instance, generation, exit)).await.is_err() || silent {
         return;
     }
+    tokio::task::yield_now().await;
     // The lines are in the log when it is given up; nothing else is lost.
     let _ = tokio::time::timeout(LAST_LINES_WITHIN, printed).await;
 }

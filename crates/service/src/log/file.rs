@@ -52,7 +52,7 @@ impl RollingFile {
         Ok(opened)
     }
 
-    /// Appends one line.
+    /// Appends one line or several.
     pub(super) fn append(&mut self, line: &str) {
         if self.is_due(line.len() as u64) {
             self.rotate();

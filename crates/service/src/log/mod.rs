@@ -7,9 +7,10 @@
 mod file;
 mod line;
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bilayer_platform::Dirs;
 use tracing::level_filters::LevelFilter;
@@ -59,8 +60,9 @@ pub fn install(settings: Settings) -> Result<(), LogError> {
             RollingFile::open(&path, settings.rotation).map_err(|source| LogError::Open { path, source })?,
         )),
     };
-    let sink = Sink { level: settings.level, stderr: settings.stderr, file };
-    tracing::subscriber::set_global_default(sink).map_err(|_| LogError::Taken)
+    let places = PLACES.set(Places { stderr: settings.stderr, file });
+    places.map_err(|_| LogError::Taken)?;
+    tracing::subscriber::set_global_default(Sink { level: settings.level }).map_err(|_| LogError::Taken)
 }
 
 /// The log cannot be started.
@@ -86,10 +88,53 @@ pub fn file_in(directory: &Path, service: &str) -> PathBuf {
     directory.join(format!("{service}.log"))
 }
 
-struct Sink {
-    level: LevelFilter,
+/// Holds back the lines of this thread until it is dropped, and writes them all at once then.
+///
+/// The loop holds one while it answers a piece of news: what it does comes first, and what it says about it after that.
+#[must_use]
+pub(crate) struct Held(());
+
+impl Held {
+    pub(crate) fn new() -> Self {
+        HELD.set(Some(String::new()));
+        Self(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let lines = HELD.take();
+        if let Some(lines) = lines.filter(|lines| !lines.is_empty()) {
+            write(&lines);
+        }
+    }
+}
+
+thread_local! {
+    static HELD: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Where lines go, from [`install`] to the end of the process.
+struct Places {
     stderr: bool,
     file: Option<Mutex<RollingFile>>,
+}
+
+static PLACES: OnceLock<Places> = OnceLock::new();
+
+fn write(lines: &str) {
+    let Some(places) = PLACES.get() else { return };
+    if places.stderr {
+        // A closed standard error is no reason to stop supervising.
+        let _ = std::io::stderr().write_all(lines.as_bytes());
+    }
+    if let Some(file) = &places.file {
+        file.lock().unwrap_or_else(PoisonError::into_inner).append(lines);
+    }
+}
+
+struct Sink {
+    level: LevelFilter,
 }
 
 impl Subscriber for Sink {
@@ -106,12 +151,9 @@ impl Subscriber for Sink {
 
     fn event(&self, event: &Event<'_>) {
         let line = line::format(jiff::Timestamp::now(), event);
-        if self.stderr {
-            // A closed standard error is no reason to stop supervising.
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        }
-        if let Some(file) = &self.file {
-            file.lock().unwrap_or_else(PoisonError::into_inner).append(&line);
+        let held = HELD.with_borrow_mut(|held| held.as_mut().map(|lines| lines.push_str(&line)));
+        if held.is_none() {
+            write(&line);
         }
     }
 
