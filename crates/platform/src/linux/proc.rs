@@ -35,6 +35,17 @@ pub(crate) fn pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// The children of a process, of all its threads: `/proc/PID/task/TID/children`, which is there only if the kernel was built
+/// with it. One that changes while it is read can leave a child out.
+pub(crate) fn children(pid: i32) -> io::Result<Vec<i32>> {
+    let mut found = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("children"))?;
+        found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    Ok(found)
+}
+
 /// The path of a process's control group in the unified hierarchy, as `/user.slice/…`.
 pub(crate) fn control_group(pid: i32) -> io::Result<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;

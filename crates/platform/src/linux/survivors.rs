@@ -80,7 +80,7 @@ impl Family {
     /// Everything alive in it but the root, with when it started.
     fn members(&self) -> HashMap<i32, Stat> {
         let all: HashMap<i32, Stat> =
-            proc::pids().filter_map(|pid| Some((pid, proc::stat(pid).ok()?))).collect();
+            self.suspects().into_iter().filter_map(|pid| Some((pid, proc::stat(pid).ok()?))).collect();
         let own = getpid().as_raw_nonzero().get();
         let candidate = |pid: i32, stat: &Stat| {
             pid != self.root && pid != own && stat.start >= self.start && !stat.is_zombie()
@@ -105,6 +105,17 @@ impl Family {
             }
             members.extend(found);
         }
+    }
+
+    /// Every process that can be a member: what is below the root, and what was orphaned and is ours by now, with what is below
+    /// that. Looked at in this order, because that is the way in which a process moves while we look. All processes of the
+    /// machine would do as well, but a hundred agents that end together would have each of them looked at a hundred times.
+    fn suspects(&self) -> HashSet<i32> {
+        let mut found = HashSet::new();
+        descend(self.root, &mut found);
+        let Some(strays) = strays() else { return proc::pids().collect() };
+        strays.into_iter().for_each(|stray| descend(stray, &mut found));
+        found
     }
 
     fn is_ancestor(&self, all: &HashMap<i32, Stat>, pid: i32) -> bool {
@@ -140,21 +151,27 @@ pub(super) fn forget(pid: i32) {
     }
 }
 
-/// Whether this process has children that are not roots. True where that cannot be told: `/proc/PID/task/TID/children` is
-/// there only if the kernel was built with it, proc(5).
-fn has_strays() -> bool {
-    let Ok(threads) = fs::read_dir("/proc/self/task") else { return true };
-    let roots = roots();
-    for thread in threads.flatten() {
-        let Ok(children) = fs::read_to_string(thread.path().join("children")) else { return true };
-        let known = |pid: &str| {
-            pid.parse().is_ok_and(|pid: i32| roots.as_ref().is_some_and(|roots| roots.contains(&pid)))
-        };
-        if !children.split_ascii_whitespace().all(known) {
-            return true;
+/// Adds a process and all below it.
+fn descend(from: i32, found: &mut HashSet<i32>) {
+    let mut ahead = vec![from];
+    while let Some(pid) = ahead.pop() {
+        if found.insert(pid) {
+            // One that has ended has no children: they are ours by now.
+            ahead.extend(proc::children(pid).unwrap_or_default());
         }
     }
-    false
+}
+
+/// This process's children that are not roots; `None` where the kernel does not tell.
+fn strays() -> Option<Vec<i32>> {
+    let mut children = proc::children(getpid().as_raw_nonzero().get()).ok()?;
+    let roots = roots();
+    children.retain(|pid| !roots.as_ref().is_some_and(|roots| roots.contains(pid)));
+    Some(children)
+}
+
+fn has_strays() -> bool {
+    strays().is_none_or(|strays| !strays.is_empty())
 }
 
 /// Waits for adopted orphans that have ended. A child that this program has started itself, in its own session, is left to
@@ -162,7 +179,7 @@ fn has_strays() -> bool {
 pub(super) fn reap_strays() {
     let own = getpid().as_raw_nonzero().get();
     let Ok(own_stat) = proc::stat(own) else { return };
-    for pid in proc::pids() {
+    for pid in strays().unwrap_or_else(|| proc::pids().collect()) {
         let Ok(stat) = proc::stat(pid) else { continue };
         let stray = stat.parent == own && stat.is_zombie() && stat.session != own_stat.session;
         if stray && !roots().as_ref().is_some_and(|roots| roots.contains(&pid)) {
