@@ -14,6 +14,7 @@ mod setup;
 mod targets;
 mod tests;
 mod tidy;
+mod typescript;
 mod wasm;
 
 use std::path::{Path, PathBuf};

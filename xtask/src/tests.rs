@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::process::{cargo, watch};
-use crate::{is_root, root, setup, targets};
+use crate::{is_root, root, setup, targets, typescript};
 
 /// How many tests a suite ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,7 @@ impl Count {
 
 /// Every test of the workspace, documentation examples among them.
 pub(crate) fn workspace() -> Result<Count> {
+    typescript::build()?;
     suite("the tests", &mut cargo(["test", "--workspace", "--no-fail-fast"]))
 }
 

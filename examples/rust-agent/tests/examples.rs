@@ -82,7 +82,7 @@ async fn python() {
     is_a_good_agent(command, "example-python").await;
 }
 
-/// Runs only where the agent was built: `npm ci && npm run build` in its folder.
+/// Runs only where the agent was built: by `cargo xtask test`, or by `npm ci && npm run build` in its folder.
 #[tokio::test]
 async fn typescript() {
     let folder = examples().join("typescript-agent");
