@@ -153,7 +153,7 @@ async fn converse(
 
     let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     let origin = Origin { agent, session: door.session.clone(), user: door.user.clone(), pid };
-    let talk = Talk { instance, generation, door, origin };
+    let mut talk = Talk { instance, generation, door, origin, pace: Pace::default() };
     talk.tell(AgentNews::Connected { connection, wire }).await;
     while let Some(message) = incoming.next().await {
         match message {
@@ -171,6 +171,7 @@ struct Talk<'a> {
     generation: u32,
     door: &'a Door,
     origin: Origin,
+    pace: Pace,
 }
 
 impl Talk<'_> {
@@ -180,7 +181,7 @@ impl Talk<'_> {
         let _ = self.door.news.send(News::Agent(self.instance, self.generation, said)).await;
     }
 
-    async fn notified(&self, method: &str, params: &Params) {
+    async fn notified(&mut self, method: &str, params: &Params) {
         let said = match method {
             method::AGENT_READY => Ok(AgentNews::Ready),
             method::AGENT_HEARTBEAT => Ok(AgentNews::Heartbeat),
@@ -194,7 +195,10 @@ impl Talk<'_> {
             _ => return,
         };
         match said {
-            Ok(said) => self.tell(said).await,
+            Ok(said) => {
+                self.pace.keep().await;
+                self.tell(said).await;
+            }
             Err(error) if self.door.quotas.admit_line(self.instance).is_some() => {
                 let Origin { agent, session, pid, .. } = &self.origin;
                 tracing::warn!(%agent, %session, pid, "ignored a {method} of the agent: {}", error.message);
@@ -203,11 +207,12 @@ impl Talk<'_> {
         }
     }
 
-    async fn requested(&self, method: &str, params: Params, reply: Reply) {
+    async fn requested(&mut self, method: &str, params: Params, reply: Reply) {
         // An answer that cannot be sent is an agent that is gone; the connection says so by itself.
         if method == method::AGENT_GOODBYE {
             let _ = match goodbye(&params) {
                 Ok(said) => {
+                    self.pace.keep().await;
                     self.tell(said).await;
                     reply.answer(&())
                 }
@@ -318,5 +323,50 @@ mod tests {
         assert_eq!(text, "a");
         cut(&mut text, 2);
         assert_eq!(text, "a");
+    }
+}
+
+/// How much an agent may say to the loop in a second. It has a state, a pulse and a line of text to tell, so this is plenty;
+/// past it, its connection is read more slowly, and layer 0 has time for others.
+const SAID_PER_SECOND: u32 = 200;
+
+/// Counts what was said in the second that runs.
+#[derive(Default)]
+struct Pace {
+    second: Option<Instant>,
+    said: u32,
+}
+
+impl Pace {
+    /// Waits for the next second once this one is used up.
+    async fn keep(&mut self) {
+        let now = Instant::now();
+        let second = *self.second.get_or_insert(now);
+        if now.duration_since(second) >= Duration::from_secs(1) {
+            *self = Self { second: Some(now), said: 0 };
+        } else if self.said == SAID_PER_SECOND {
+            tokio::time::sleep_until(second + Duration::from_secs(1)).await;
+            *self = Self { second: Some(Instant::now()), said: 0 };
+        }
+        self.said += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_heard_at_its_pace_and_ordinary_talk_at_once() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        for _ in 0..SAID_PER_SECOND {
+            pace.keep().await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        for _ in 0..SAID_PER_SECOND * 3 {
+            pace.keep().await;
+        }
+        assert_eq!(start.elapsed().as_secs(), 3);
     }
 }

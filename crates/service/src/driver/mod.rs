@@ -75,6 +75,9 @@ pub(crate) struct Driver {
     since: Timestamp,
     log: Option<String>,
     power: Power,
+    /// The configuration is being read, and whether it was changed again meanwhile.
+    reading: bool,
+    read_again: bool,
     stopping: bool,
     finished: bool,
     /// Told when every agent has ended because the system shuts down.

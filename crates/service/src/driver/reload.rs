@@ -14,6 +14,17 @@ use crate::config::{self, Config};
 impl Driver {
     /// Reads the configuration again, off the loop: the file may lie on a slow disk.
     pub(super) fn read_config(&mut self, answer: Option<Answer>) {
+        if std::mem::replace(&mut self.reading, true) {
+            // Two at once could end in the wrong order, the older file last.
+            match answer {
+                Some(answer) => answer.send(Err::<(), _>(RpcError::new(
+                    code::NOT_NOW,
+                    "the configuration is being read at this moment; try again",
+                ))),
+                None => self.read_again = true,
+            }
+            return;
+        }
         let (loader, news) = (self.loader.clone(), self.news.clone());
         tokio::spawn(async move {
             let read = tokio::task::spawn_blocking(move || loader.load()).await;
@@ -25,6 +36,10 @@ impl Driver {
 
     /// Takes the new configuration, or stays with the old one if there is a mistake in it.
     pub(super) fn hear_reloaded(&mut self, read: Result<Box<Config>, String>, answer: Option<Answer>) {
+        self.reading = false;
+        if std::mem::take(&mut self.read_again) {
+            self.read_config(None);
+        }
         let outcome = match read {
             Ok(config) if config.service.name == self.config.service.name => {
                 let changes = self.configure(*config);

@@ -78,6 +78,8 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         mode,
         since: Timestamp::now(),
         power: Power::Awake,
+        reading: false,
+        read_again: false,
         stopping: false,
         finished: false,
         all_ended: Arc::clone(&all_ended),
