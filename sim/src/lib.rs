@@ -19,6 +19,7 @@
 
 mod coverage;
 mod faults;
+mod grid;
 mod life;
 mod oracle;
 mod plan;

@@ -276,11 +276,12 @@ impl World {
 
     fn launched(&mut self, index: usize) -> Verdict {
         let (key, generation) = (self.key(index), self.processes[index].generation);
-        let place = &self.places[index / self.plan.specs];
-        let gone = self.logon(index / self.plan.specs) != key.logon;
+        let place = self.grid.place(index);
+        let gone = self.logon(place) != key.logon;
+        let token_at = self.places[place].token_at;
         let failure = if gone && self.rng.per_mille(900) {
             Some(FailureKind::Gone)
-        } else if place.token_at > self.now {
+        } else if token_at > self.now {
             Some(FailureKind::NotReady)
         } else if self.strikes(Fault::LaunchFails) {
             let kinds = [
@@ -308,7 +309,7 @@ impl World {
     /// Draws what a new process will do.
     fn plan_process(&mut self, index: usize) {
         let now = self.now;
-        let spec = self.specs[index % self.plan.specs].clone();
+        let spec = self.specs[self.grid.number(index)].clone();
         let mut process = self.processes[index];
         process.ignores_ask = self.strikes(Fault::IgnoreStop);
         process.ignores_terminate = self.strikes(Fault::IgnoreTerminate);

@@ -62,23 +62,45 @@ impl Ord for Entry {
 pub(crate) struct Schedule {
     heap: BinaryHeap<Entry>,
     order: u32,
+    /// The first entry was taken and stands there still. What happens mostly leads to the next thing at once, and to put
+    /// that in its place is half the work of removing the one and adding the other.
+    taken: bool,
 }
 
 impl Schedule {
     #[inline]
     pub(crate) fn push(&mut self, at: u64, what: What) {
         self.order = self.order.wrapping_add(1);
-        self.heap.push(Entry { at, order: self.order, what });
+        let entry = Entry { at, order: self.order, what };
+        if std::mem::take(&mut self.taken)
+            && let Some(mut first) = self.heap.peek_mut()
+        {
+            *first = entry;
+        } else {
+            self.heap.push(entry);
+        }
     }
 
     /// When the next thing happens.
     #[inline]
-    pub(crate) fn next(&self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.clear();
         self.heap.peek().map_or(u64::MAX, |entry| entry.at)
     }
 
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<What> {
-        self.heap.pop().map(|entry| entry.what)
+        self.clear();
+        let first = self.heap.peek()?;
+        self.taken = true;
+        Some(first.what)
+    }
+
+    /// Removes what was taken.
+    #[inline]
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.taken) {
+            self.heap.pop();
+        }
     }
 }

@@ -112,7 +112,7 @@ impl World {
 
     /// Whether nothing is left of whoever was here: no session, no process, and the service knows.
     fn is_free(&self, place: usize) -> bool {
-        let processes = &self.processes[place * self.plan.specs..(place + 1) * self.plan.specs];
+        let processes = &self.processes[self.grid.at(place)];
         let under_way = self.enumeration.seen.iter().flatten();
         self.places[place].serial == 0
             && !under_way.into_iter().any(|session| place_of(session.logon) == place)
@@ -124,8 +124,7 @@ impl World {
     pub(crate) fn log_on(&mut self, user: usize) {
         let ids = self.plan.ids;
         let first = if self.plan.crowd { user } else { self.rng.index(ids) };
-        for step in 0..ids {
-            let id = (first + step) % ids;
+        for id in (first..ids).chain(0..first) {
             if self.places[2 * id].serial != 0 || self.places[2 * id + 1].serial != 0 {
                 continue;
             }
@@ -237,7 +236,7 @@ impl World {
 
     /// The OS ends the session's processes, or they end because they feel that it will.
     fn agents_leave(&mut self, place: usize, with_code: bool) {
-        for index in place * self.plan.specs..(place + 1) * self.plan.specs {
+        for index in self.grid.at(place) {
             if self.processes[index].phase != Phase::Alive {
                 continue;
             }
@@ -253,8 +252,8 @@ impl World {
 
     /// Any session that is there.
     pub(crate) fn any_place(&mut self) -> Option<usize> {
-        let first = self.rng.index(self.places.len());
         let count = self.places.len();
-        (0..count).map(|step| (first + step) % count).find(|&place| self.places[place].serial != 0)
+        let first = self.rng.index(count);
+        (first..count).chain(0..first).find(|&place| self.places[place].serial != 0)
     }
 }

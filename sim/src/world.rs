@@ -8,6 +8,7 @@ use bilayer_core::{
 
 use crate::coverage::Coverage;
 use crate::faults::{self, Fault};
+use crate::grid::Grid;
 use crate::oracle::{Oracle, Verdict, Violation};
 use crate::plan::{self, People, Plan};
 use crate::processes::Process;
@@ -65,6 +66,7 @@ pub struct World {
     pub coverage: Coverage,
     pub(crate) trace: Option<Trace>,
     pub(crate) rates: [u16; faults::COUNT],
+    pub(crate) grid: Grid,
     pub(crate) places: Vec<Place>,
     pub(crate) serial: u32,
     pub(crate) enumeration: Enumeration,
@@ -90,16 +92,18 @@ impl World {
     pub fn new(plan: Plan, tracing: bool) -> Self {
         let mut rng = Rng::new(plan.seed ^ 0x776f_726c_6400);
         let places = vec![Place::EMPTY; plan.ids * 2];
-        let processes = vec![Process::NONE; places.len() * plan.specs];
+        let grid = Grid::new(plan.specs);
+        let processes = vec![Process::NONE; places.len() * grid.width()];
         let mut world = Self {
             people: People::new(&plan),
             now: 3_600 * SEC,
             schedule: Schedule::default(),
             core: Supervisor::new(rng.bits()),
-            oracle: Oracle::new(places.len(), plan.specs),
+            oracle: Oracle::new(places.len(), grid),
             coverage: Coverage::default(),
             trace: tracing.then(Trace::default),
             rates: core::array::from_fn(|fault| plan.faults.rate(Fault::ALL[fault])),
+            grid,
             places,
             serial: 0,
             enumeration: Enumeration::default(),
@@ -370,11 +374,11 @@ impl World {
     }
 
     pub(crate) fn index(&self, key: InstanceKey) -> usize {
-        place_of(key.logon) * self.plan.specs + key.spec.0 as usize
+        self.grid.index(key)
     }
 
     pub(crate) fn key(&self, index: usize) -> InstanceKey {
-        InstanceKey { logon: self.processes[index].logon, spec: SpecId((index % self.plan.specs) as u32) }
+        InstanceKey { logon: self.processes[index].logon, spec: SpecId(self.grid.number(index) as u32) }
     }
 }
 

@@ -94,9 +94,9 @@ impl Supervisor {
 
     /// Every instance looks at the new mode.
     fn review_mode(&mut self) {
-        let all: Vec<InstanceKey> = self.slots.keys().copied().collect();
+        let all: Vec<InstanceKey> = self.slots.keys().collect();
         for key in all {
-            if let Some(slot) = self.slots.get(&key) {
+            if let Some(slot) = self.slots.get(key) {
                 let want = slot.want;
                 self.drive(key, Input::Review(want));
             }
@@ -115,10 +115,10 @@ impl Supervisor {
     fn thaw(&mut self) {
         let Some(since) = self.frozen.take() else { return };
         let by = self.now - since;
-        for (&key, slot) in &mut self.slots {
+        for (key, slot) in self.slots.iter_mut() {
             let before = slot.view.state;
             slot.shift(by);
-            let entry = self.specs.get(&key.spec).expect("a spec stays as long as it has instances");
+            let entry = self.specs.get(key.spec).expect("a spec stays as long as it has instances");
             let deadline = slot.deadline(&entry.spec);
             self.timers.set(key, &mut slot.armed, deadline, false);
             if slot.view.state != before {

@@ -26,7 +26,8 @@
 //!   a request to a kill.
 //! - `backoff`: delays, jitter, restart intensity.
 //! - `mode`, `ending`: suspend, shutdown, the end of the service.
-//! - `timers`, `logons`, `words`: the index of deadlines, numbers for logons, codes and sentences for reasons.
+//! - `table`, `timers`, `logons`, `words`: the map of instances, the index of deadlines, numbers for logons, codes and
+//!   sentences for reasons.
 //!
 //! # What holds
 //!
@@ -63,6 +64,7 @@ mod serve;
 mod session;
 mod spec;
 mod supervisor;
+mod table;
 mod time;
 mod timers;
 mod words;

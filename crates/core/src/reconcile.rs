@@ -34,7 +34,7 @@ impl Supervisor {
             return;
         }
         let old = core::mem::replace(&mut self.sessions, fresh);
-        let specs: Vec<SpecId> = self.specs.keys().copied().collect();
+        let specs: Vec<SpecId> = self.specs.keys().collect();
         let changes = differences(&old, &self.sessions);
         for &(logon, _) in &changes {
             self.presume_blocking(logon);
@@ -52,12 +52,16 @@ impl Supervisor {
             entry.retired = true;
         }
         for (id, spec) in specs {
-            match self.specs.get_mut(&id) {
+            match self.specs.get_mut(id) {
                 Some(entry) => (entry.spec, entry.retired) = (spec, false),
-                None => drop(self.specs.insert(id, Entry::new(spec))),
+                None => self.specs.insert(id, Entry::new(spec)),
             }
         }
-        self.specs.retain(|_, entry| !entry.retired || entry.instances > 0);
+        let unused = |(_, entry): &(SpecId, &Entry)| entry.retired && entry.instances == 0;
+        let unused: Vec<SpecId> = self.specs.iter().filter(unused).map(|(id, _)| id).collect();
+        for id in unused {
+            self.specs.remove(id);
+        }
         self.count_blocking();
         self.review_all();
     }
@@ -65,11 +69,13 @@ impl Supervisor {
     /// A process of an earlier life of the service. Only before the first enumeration: later, an instance of its own may
     /// have been started, and there must never be two.
     pub(crate) fn adopt(&mut self, key: InstanceKey, generation: u32, fingerprint: u64) {
-        if self.enumerated || self.slots.contains_key(&key) {
+        if self.enumerated || self.slots.contains_key(key) {
             return;
         }
         // Until the configuration says what it is, it is treated by the defaults.
-        self.specs.entry(key.spec).or_insert_with(|| Entry { retired: true, ..Entry::new(Spec::new("")) });
+        if !self.specs.contains_key(key.spec) {
+            self.specs.insert(key.spec, Entry { retired: true, ..Entry::new(Spec::new("")) });
+        }
         self.insert(key, Slot::adopted(self.now, self.clock(), generation, fingerprint));
         self.actions.push_back(Action::Changed(key));
         self.drive(key, Input::Review(Want::Unknown));
@@ -86,7 +92,7 @@ impl Supervisor {
         if !self.is_settled() {
             return;
         }
-        let specs: Vec<SpecId> = self.specs.keys().copied().collect();
+        let specs: Vec<SpecId> = self.specs.keys().collect();
         let mut logons: Vec<Logon> = self.sessions.iter().map(|session| session.logon).collect();
         logons.extend(self.slots.keys().map(|key| key.logon));
         logons.sort_unstable();
@@ -116,8 +122,8 @@ impl Supervisor {
 
     fn review(&mut self, key: InstanceKey, change: Change) {
         let session = self.session(key.logon);
-        let spec = self.specs.get(&key.spec).filter(|entry| !entry.retired).map(|entry| &entry.spec);
-        let exists = self.slots.contains_key(&key);
+        let spec = self.specs.get(key.spec).filter(|entry| !entry.retired).map(|entry| &entry.spec);
+        let exists = self.slots.contains_key(key);
         let want = want(session, spec, exists);
         let display = session.is_some_and(|session| session.display);
         if !exists {
@@ -129,7 +135,7 @@ impl Supervisor {
             let generation = self.last_generation(key);
             self.insert(key, Slot::new(self.now, generation, want, display));
         }
-        if let Some(slot) = self.slots.get_mut(&key) {
+        if let Some(slot) = self.slots.get_mut(key) {
             slot.display = display;
             if change == Change::Told && slot.view.connected {
                 self.actions.push_back(Action::TellSession(key, slot.view.generation));
@@ -143,7 +149,7 @@ impl Supervisor {
     fn presume_blocking(&mut self, logon: Logon) {
         let all = InstanceKey { logon, spec: SpecId(0) }..=InstanceKey { logon, spec: SpecId(u32::MAX) };
         for (key, slot) in self.slots.range_mut(all) {
-            let entry = self.specs.get_mut(&key.spec).expect("a spec stays as long as it has instances");
+            let entry = self.specs.get_mut(key.spec).expect("a spec stays as long as it has instances");
             entry.blocking -= u32::from(slot.blocks);
             slot.blocks = entry.spec.serve == Serve::Console && slot.view.state.has_process();
             entry.blocking += u32::from(slot.blocks);
@@ -156,8 +162,8 @@ impl Supervisor {
         for entry in self.specs.values_mut() {
             entry.blocking = 0;
         }
-        for (key, slot) in &mut self.slots {
-            let entry = self.specs.get_mut(&key.spec).expect("a spec stays as long as it has instances");
+        for (key, slot) in self.slots.iter_mut() {
+            let entry = self.specs.get_mut(key.spec).expect("a spec stays as long as it has instances");
             slot.blocks = entry.spec.serve == Serve::Console && slot.view.state.has_process();
             entry.blocking += u32::from(slot.blocks);
         }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::backoff::Jitter;
 use crate::instance::{Context, Fate, Input, Instance, Slot, State};
 use crate::mode::Mode;
+use crate::table::Table;
 use crate::timers::Timers;
 use crate::{Action, Event, InstanceKey, Logon, OnServiceStop, Session, Spec, SpecId, Time, WaitReason};
 
@@ -22,8 +23,8 @@ pub struct Supervisor {
     /// The latest time that was heard of.
     pub(crate) now: Time,
     pub(crate) mode: Mode,
-    pub(crate) slots: BTreeMap<InstanceKey, Slot>,
-    pub(crate) specs: BTreeMap<SpecId, Entry>,
+    pub(crate) slots: Table<InstanceKey, Slot>,
+    pub(crate) specs: Table<SpecId, Entry>,
     /// The latest enumeration, in the order of logons.
     pub(crate) sessions: Vec<Session>,
     /// Whether there was an enumeration.
@@ -75,8 +76,8 @@ impl Supervisor {
         Self {
             now: Time::ZERO,
             mode: Mode::Serving,
-            slots: BTreeMap::new(),
-            specs: BTreeMap::new(),
+            slots: Table::new(),
+            specs: Table::new(),
             sessions: Vec::new(),
             enumerated: false,
             configured: false,
@@ -144,17 +145,17 @@ impl Supervisor {
 
     /// What is known about an instance.
     pub fn instance(&self, key: InstanceKey) -> Option<&Instance> {
-        self.slots.get(&key).map(|slot| &slot.view)
+        self.slots.get(key).map(|slot| &slot.view)
     }
 
     /// Every instance, those of one session together.
     pub fn instances(&self) -> impl Iterator<Item = (InstanceKey, &Instance)> {
-        self.slots.iter().map(|(&key, slot)| (key, &slot.view))
+        self.slots.iter().map(|(key, slot)| (key, &slot.view))
     }
 
     /// A spec of the configuration, or one that was removed from it while the last of its instances end.
     pub fn spec(&self, id: SpecId) -> Option<&Spec> {
-        self.specs.get(&id).map(|entry| &entry.spec)
+        self.specs.get(id).map(|entry| &entry.spec)
     }
 
     /// The time by which timers go.
@@ -189,11 +190,11 @@ impl Supervisor {
     /// Hands an instance an input, if it is of this generation, and draws the consequences for everything that is indexed
     /// or counted about it.
     fn drive_if(&mut self, key: InstanceKey, generation: Option<u32>, input: Input) {
-        let Some(slot) = self.slots.get_mut(&key) else { return };
+        let Some(slot) = self.slots.get_mut(key) else { return };
         if generation.is_some_and(|generation| generation != slot.view.generation) {
             return;
         }
-        let entry = self.specs.get_mut(&key.spec).expect("a spec stays as long as it has instances");
+        let entry = self.specs.get_mut(key.spec).expect("a spec stays as long as it has instances");
         let (before, was_looping) = (slot.view.state, slot.view.crash_loop);
         let fate = slot.step(
             &mut Context {
@@ -241,23 +242,23 @@ impl Supervisor {
     }
 
     pub(crate) fn insert(&mut self, key: InstanceKey, slot: Slot) {
-        let entry = self.specs.get_mut(&key.spec).expect("an instance is made of a known spec");
+        let entry = self.specs.get_mut(key.spec).expect("an instance is made of a known spec");
         entry.instances += 1;
         self.live += u32::from(slot.view.state.has_process());
         self.slots.insert(key, slot);
     }
 
     fn remove(&mut self, key: InstanceKey) {
-        let Some(slot) = self.slots.remove(&key) else { return };
+        let Some(slot) = self.slots.remove(key) else { return };
         if self.session(key.logon).is_some() {
             self.generations.insert(key, slot.view.generation);
         } else {
             self.depart(key.logon, slot.view.generation);
         }
-        if let Some(entry) = self.specs.get_mut(&key.spec) {
+        if let Some(entry) = self.specs.get_mut(key.spec) {
             entry.instances -= 1;
             if entry.retired && entry.instances == 0 {
-                self.specs.remove(&key.spec);
+                self.specs.remove(key.spec);
             }
         }
     }
@@ -277,7 +278,7 @@ impl Supervisor {
 
     /// Where the agents of other sessions have ended, the first one that waited for that starts.
     fn hand_over(&mut self, spec: SpecId) {
-        if self.specs.get(&spec).is_none_or(|entry| entry.blocking > 0) {
+        if self.specs.get(spec).is_none_or(|entry| entry.blocking > 0) {
             return;
         }
         if let Some(&(spec, logon)) = self.heirs.range((spec, Logon(0))..=(spec, Logon(u32::MAX))).next() {

@@ -142,7 +142,7 @@ impl Oracle {
             return broken(Rule::Asleep, "launched by time alone during a suspension");
         }
         let spec = self.spec(index);
-        let session = self.session(index / self.specs);
+        let session = self.session(self.grid.place(index));
         if spec.needs_display && session.is_some_and(|session| !session.display) {
             return broken(Rule::Served, "launched before its session has a display");
         }
@@ -175,7 +175,7 @@ impl Oracle {
         let must_stop = self.must_stop(index);
         let by = self.by_clock();
         let asked = matches!(self.command, Some(Command::Stop | Command::Restart));
-        let spec = &self.configured[index % self.specs];
+        let spec = &self.configured[self.grid.number(index)];
         let track = &mut self.tracks[index];
         let (hung, not_ready) = (track.is_hung(clock, spec), track.is_not_ready(clock, spec));
         let held = track.after == After::Hold;

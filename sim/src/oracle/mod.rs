@@ -18,7 +18,8 @@ use bilayer_core::{
 pub(crate) use violation::Verdict;
 pub use violation::{Rule, Violation};
 
-use crate::world::{NEVER, place_of};
+use crate::grid::Grid;
+use crate::world::NEVER;
 use told::{Mode, Told};
 use track::{After, Down, Phase, Track, nanos};
 
@@ -40,7 +41,7 @@ enum Scope {
 
 /// The judge of one core.
 pub(crate) struct Oracle {
-    specs: usize,
+    grid: Grid,
     told: Vec<Told>,
     stamp: u32,
     /// Every spec; one that was removed stays as it was, for the instances that are left of it.
@@ -76,20 +77,20 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) fn new(places: usize, specs: usize) -> Self {
+    pub(crate) fn new(places: usize, grid: Grid) -> Self {
         Self {
-            specs,
+            grid,
             told: vec![Told::default(); places],
             stamp: 0,
-            configured: vec![Spec::new(""); specs],
-            removed: vec![true; specs],
+            configured: vec![Spec::new(""); grid.width()],
+            removed: vec![true; grid.width()],
             sessions_known: false,
             sessions_told: 0,
             configuration_known: false,
             keep: false,
             mode: Mode::Serving,
             finished: false,
-            tracks: vec![Track::NONE; places * specs],
+            tracks: vec![Track::NONE; places * grid.width()],
             processes: 0,
             now: 0,
             clock: 0,
@@ -108,13 +109,13 @@ impl Oracle {
 
     /// A new core knows nothing.
     pub(crate) fn begin_life(&mut self) {
-        let (places, specs) = (self.told.len(), self.specs);
-        *self = Self::new(places, specs);
+        let (places, grid) = (self.told.len(), self.grid);
+        *self = Self::new(places, grid);
     }
 
     /// Whether the core has no trace of a session at this place.
     pub(crate) fn is_free(&self, place: usize) -> bool {
-        let tracks = &self.tracks[place * self.specs..(place + 1) * self.specs];
+        let tracks = &self.tracks[self.grid.at(place)];
         !self.is_told(place) && tracks.iter().all(|track| !track.exists)
     }
 
@@ -123,15 +124,15 @@ impl Oracle {
     }
 
     fn index(&self, key: InstanceKey) -> usize {
-        place_of(key.logon) * self.specs + key.spec.0 as usize
+        self.grid.index(key)
     }
 
     fn key(&self, index: usize) -> InstanceKey {
-        InstanceKey { logon: self.tracks[index].logon, spec: SpecId((index % self.specs) as u32) }
+        InstanceKey { logon: self.tracks[index].logon, spec: SpecId(self.grid.number(index) as u32) }
     }
 
     fn spec(&self, index: usize) -> &Spec {
-        &self.configured[index % self.specs]
+        &self.configured[self.grid.number(index)]
     }
 
     /// Takes in what is about to be told to the core.
@@ -241,7 +242,7 @@ impl Oracle {
     #[inline]
     fn process(&mut self, index: usize, event: &Event) {
         let clock = self.clock;
-        let spec = &self.configured[index % self.specs];
+        let spec = &self.configured[self.grid.number(index)];
         let track = &mut self.tracks[index];
         match *event {
             Event::Heartbeat(..) => {
@@ -270,7 +271,7 @@ impl Oracle {
     fn launch_failed(&mut self, index: usize, kind: FailureKind) {
         (self.processes, self.freed) = (self.processes - 1, true);
         let (clock, gone, must_stop) = (self.clock, self.want(index).is_gone(), self.must_stop(index));
-        let spec = &self.configured[index % self.specs];
+        let spec = &self.configured[self.grid.number(index)];
         let track = &mut self.tracks[index];
         let after = track.ended(clock);
         track.swept = true;
@@ -292,7 +293,7 @@ impl Oracle {
         (self.processes, self.freed) = (self.processes - 1, true);
         let (clock, now, gone, must_stop) =
             (self.clock, self.now, self.want(index).is_gone(), self.must_stop(index));
-        let spec = &self.configured[index % self.specs];
+        let spec = &self.configured[self.grid.number(index)];
         let track = &mut self.tracks[index];
         let outdated = track.fingerprint != spec.fingerprint;
         let stopped = track.stop.is_some();

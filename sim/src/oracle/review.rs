@@ -1,6 +1,6 @@
 //! Whether everything that should have been done was done.
 
-use bilayer_core::{Instance, InstanceKey, Session, State, Supervisor};
+use bilayer_core::{Instance, InstanceKey, Serve, Session, State, Supervisor};
 
 use super::actions::LATE_MAX;
 use super::told::{Mode, Want};
@@ -19,9 +19,13 @@ impl Oracle {
         match self.scope {
             Scope::One(index) => {
                 self.review_one(index, core)?;
-                if self.freed && self.told.len() <= PLACES_FEW {
-                    for other in (index % self.specs..self.tracks.len()).step_by(self.specs) {
-                        self.review_one(other, core)?;
+                // Only where one session is served at a time does another agent wait for a process to end.
+                let waited_for = self.freed && self.spec(index).serve == Serve::Console;
+                if waited_for && self.told.len() <= PLACES_FEW {
+                    for other in (self.grid.number(index)..self.tracks.len()).step_by(self.grid.width()) {
+                        if self.tracks[other].exists {
+                            self.review_one(other, core)?;
+                        }
                     }
                 }
             }
@@ -139,7 +143,7 @@ impl Oracle {
             return Ok(());
         }
         if self.spec(index).needs_display
-            && self.session(index / self.specs).is_some_and(|session| !session.display)
+            && self.session(self.grid.place(index)).is_some_and(|session| !session.display)
         {
             return Ok(());
         }
@@ -197,7 +201,7 @@ impl Oracle {
     /// Left alone for long enough, everything is as it should be.
     pub(crate) fn settled(&self, facts: &[Session]) -> Verdict {
         for index in 0..self.tracks.len() {
-            let place = index / self.specs;
+            let place = self.grid.place(index);
             let fact = facts.iter().find(|fact| crate::world::place_of(fact.logon) == place);
             if fact != self.session(place) {
                 return Err(Violation::new(

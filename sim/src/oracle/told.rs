@@ -90,7 +90,10 @@ impl Oracle {
                 self.note_health();
                 self.removed.fill(true);
                 for (id, spec) in specs {
-                    self.configured[id.0 as usize] = spec.clone();
+                    let known = &mut self.configured[id.0 as usize];
+                    if known != spec {
+                        known.clone_from(spec);
+                    }
                     self.removed[id.0 as usize] = false;
                 }
                 self.keep = *on_service_stop == OnServiceStop::Keep;
@@ -165,7 +168,7 @@ impl Oracle {
     /// Who was healthy by the terms that end now.
     fn note_health(&mut self) {
         for index in 0..self.tracks.len() {
-            let spec = &self.configured[index % self.specs];
+            let spec = &self.configured[self.grid.number(index)];
             if self.tracks[index].looping && self.tracks[index].phase == Phase::Live {
                 self.tracks[index].note_health(self.clock, &spec.restart);
             }
@@ -217,7 +220,7 @@ impl Oracle {
     /// What the core should want of an instance, by what it was told.
     pub(super) fn want(&self, index: usize) -> Want {
         let track = &self.tracks[index];
-        let place = index / self.specs;
+        let place = self.grid.place(index);
         let session = self.session(place).filter(|session| session.logon == track.logon);
         self.want_in(index, session, track.exists)
     }
@@ -226,7 +229,7 @@ impl Oracle {
         if !self.sessions_known || !self.configuration_known {
             return Want::Unknown;
         }
-        let (place, number) = (index / self.specs, index % self.specs);
+        let (place, number) = (self.grid.place(index), self.grid.number(index));
         let Some(session) = session.filter(|session| session.state != SessionState::Closing) else {
             return Want::Gone;
         };
@@ -271,7 +274,7 @@ impl Oracle {
 
     fn review_want(&mut self, index: usize, reloaded: bool) {
         let clock = self.clock;
-        let session = self.session(index / self.specs);
+        let session = self.session(self.grid.place(index));
         let there = session.map(|session| session.logon);
         let track = &self.tracks[index];
         if !track.exists {
@@ -314,13 +317,13 @@ impl Oracle {
 
     /// Whether the agent of another session has to end before this one may start.
     pub(super) fn is_blocked(&self, index: usize) -> bool {
-        let number = index % self.specs;
+        let (place, number) = (self.grid.place(index), self.grid.number(index));
         if self.configured[number].serve != Serve::Console || self.tracks[index].claim != Claim::Served {
             return false;
         }
-        let others = self.tracks[number..].iter().step_by(self.specs).enumerate();
-        others.into_iter().any(|(place, other): (usize, &Track)| {
-            other.phase != Phase::None && other.claim != Claim::Kept && place != index / self.specs
+        let others = self.tracks[number..].iter().step_by(self.grid.width()).enumerate();
+        others.into_iter().any(|(there, other): (usize, &Track)| {
+            other.phase != Phase::None && other.claim != Claim::Kept && there != place
         })
     }
 }
