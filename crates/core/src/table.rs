@@ -114,3 +114,38 @@ impl<K: Key, V> Table<K, V> {
         self.keys.get(at).is_some_and(|there| there.rank() == key.rank())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeMap;
+
+    use super::*;
+    use crate::Logon;
+
+    /// Any sequence of changes leaves the same as in a `BTreeMap`, whatever was read in between.
+    #[test]
+    fn it_is_a_map() {
+        let (mut table, mut map) = (Table::new(), BTreeMap::new());
+        let mut state = 1_u64;
+        for value in 0..20_000_u32 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let pick = |shift: u32, end: u64| (state >> shift) % end;
+            let key = InstanceKey { logon: Logon(pick(33, 9) as u32), spec: SpecId(pick(40, 3) as u32) };
+            match pick(50, 3) {
+                0 => {
+                    table.insert(key, value);
+                    map.insert(key, value);
+                }
+                1 => assert_eq!(table.remove(key), map.remove(&key)),
+                _ => assert_eq!(table.get_mut(key), map.get_mut(&key)),
+            }
+            assert_eq!(table.get(key), map.get(&key));
+            assert_eq!(table.contains_key(key), map.contains_key(&key));
+            let range = key..=InstanceKey { logon: Logon(key.logon.0 + 2), ..key };
+            assert!(
+                table.range_mut(range.clone()).eq(map.range_mut(range).map(|(&key, value)| (key, value)))
+            );
+            assert!(table.iter().eq(map.iter().map(|(&key, value)| (key, value))));
+        }
+    }
+}
