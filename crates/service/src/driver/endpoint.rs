@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::news::{AgentNews, Hello, News, Welcome};
+use super::pace::Pace;
 use super::translate;
 use crate::builder::{Call, Methods};
 use crate::output::{LINE_BYTES, Origin, Quota};
@@ -323,50 +324,5 @@ mod tests {
         assert_eq!(text, "a");
         cut(&mut text, 2);
         assert_eq!(text, "a");
-    }
-}
-
-/// How much an agent may say to the loop in a second. It has a state, a pulse and a line of text to tell, so this is plenty;
-/// past it, its connection is read more slowly, and layer 0 has time for others.
-const SAID_PER_SECOND: u32 = 200;
-
-/// Counts what was said in the second that runs.
-#[derive(Default)]
-struct Pace {
-    second: Option<Instant>,
-    said: u32,
-}
-
-impl Pace {
-    /// Waits for the next second once this one is used up.
-    async fn keep(&mut self) {
-        let now = Instant::now();
-        let second = *self.second.get_or_insert(now);
-        if now.duration_since(second) >= Duration::from_secs(1) {
-            *self = Self { second: Some(now), said: 0 };
-        } else if self.said == SAID_PER_SECOND {
-            tokio::time::sleep_until(second + Duration::from_secs(1)).await;
-            *self = Self { second: Some(Instant::now()), said: 0 };
-        }
-        self.said += 1;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_flood_is_heard_at_its_pace_and_ordinary_talk_at_once() {
-        let mut pace = Pace::default();
-        let start = Instant::now();
-        for _ in 0..SAID_PER_SECOND {
-            pace.keep().await;
-        }
-        assert_eq!(start.elapsed(), Duration::ZERO);
-        for _ in 0..SAID_PER_SECOND * 3 {
-            pace.keep().await;
-        }
-        assert_eq!(start.elapsed().as_secs(), 3);
     }
 }

@@ -14,6 +14,7 @@ mod execute;
 mod launch;
 mod message;
 mod news;
+mod pace;
 mod reload;
 mod runs;
 mod seats;
