@@ -100,7 +100,7 @@ fn not_welcome(dirs: &Dirs, error: &HandshakeError) -> Failure {
             visible(&answer.message)
         )),
         other => Failure::failed(format!(
-            "cannot talk to the service in {}: {}",
+            "cannot talk to the service in {}, which may be starting or stopping; try again: {}",
             dirs.runtime.display(),
             chain(other)
         )),

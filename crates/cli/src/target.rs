@@ -37,7 +37,7 @@ impl Target {
         match (&self.name, &self.config) {
             (Some(name), Some(file)) => Failure::not_running(format!(
                 "{name} is not running; start it with `bilayer run -c {}`",
-                file.display()
+                quoted(file)
             )),
             _ => nothing_running(),
         }
@@ -57,6 +57,13 @@ fn only_one(mut running: Vec<Dirs>) -> Result<Target, Failure> {
         Some(dirs) => Ok(Target { name: None, config: None, places: vec![dirs] }),
         None => Err(nothing_running()),
     }
+}
+
+/// A path as a shell takes it, so that the command can be copied.
+fn quoted(file: &Path) -> String {
+    let text = file.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/\\._-+:@%,".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("\"{text}\"") }
 }
 
 fn nothing_running() -> Failure {

@@ -42,7 +42,7 @@ fn service(service: &ServiceStatus, now: Timestamp, screen: &Screen) -> String {
     };
     let span = since(&service.since, now).map(|span| format!(" for {span}")).unwrap_or_default();
     let mut text = format!(
-        "{}, {}{span}; {mode} (pid {}, version {})\n",
+        "{}, {}{span}; {mode}\n  process        {}, version {}\n",
         screen.paint(&visible(&service.name), Tone::Head),
         screen.paint(state, tone),
         service.pid,

@@ -218,7 +218,10 @@ impl Driver {
         let key: InstanceKey = self.select(&one)?.into_iter().next().ok_or_else(RpcError::cancelled)?;
         let wire = self.runs.current(key).and_then(|run| run.wire.as_ref());
         wire.map(|wire| wire.peer.clone()).ok_or_else(|| {
-            RpcError::new(code::NOT_NOW, format!("the agent {:?} is not connected", self.name_of(key)))
+            RpcError::new(code::NOT_NOW, format!(
+                "the agent {:?} is not connected, so it cannot be asked; `bilayer agents list` says what it does",
+                self.name_of(key)
+            ))
         })
     }
 }
