@@ -102,11 +102,10 @@ async fn perform(words: &[&str]) -> Result<(), Cause> {
 }
 
 async fn user_bus() -> Result<Connection, Cause> {
-    let runtime = std::env::var("XDG_RUNTIME_DIR")?;
-    let address = match std::env::var("DBUS_SESSION_BUS_ADDRESS") {
-        Ok(address) if !address.is_empty() => address,
-        _ => format!("unix:path={runtime}/bus"),
-    };
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let address = set("DBUS_SESSION_BUS_ADDRESS")
+        .or_else(|| Some(format!("unix:path={}/bus", set("XDG_RUNTIME_DIR")?)))
+        .ok_or("the session has no bus: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set")?;
     Ok(Builder::address(address.as_str()).build().await?)
 }
 
