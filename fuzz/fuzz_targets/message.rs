@@ -1,7 +1,7 @@
 //! Any bytes as one body. What is read as a message must be JSON to a general reader too, and not too deep.
 #![no_main]
 
-use bilayer_ipc::agent::{Goodbye, Initialize, Log, SessionChanged, ShowMessage, Stop};
+use bilayer_ipc::agent::{Goodbye, Initialize, Log, PowerChanged, SessionChanged, ShowMessage, Status, Stop};
 use bilayer_ipc::control::{Call, Selector, Send};
 use bilayer_ipc::{Params, rpc};
 use libfuzzer_sys::fuzz_target;
@@ -17,6 +17,8 @@ fuzz_target!(|body: &[u8]| {
     let _ = params.parse::<Initialize>();
     let _ = params.parse::<Goodbye>();
     let _ = params.parse::<Log>();
+    let _ = params.parse::<Status>();
+    let _ = params.parse::<PowerChanged>();
     let _ = params.parse::<Stop>();
     let _ = params.parse::<SessionChanged>();
     let _ = params.parse::<ShowMessage>();
