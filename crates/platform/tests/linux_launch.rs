@@ -3,9 +3,10 @@
 
 mod common;
 
+use std::future::{Future as _, poll_fn};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::task::Poll;
 
 use bilayer_platform::{Exit, LaunchErrorKind, Station, is_privileged, launch};
 use common::{Folder, all_of, line_of, on_a_loop, program, runs, sh, start, until, within};
@@ -260,12 +261,8 @@ fn a_user_who_keeps_a_child_from_its_program_does_not_keep_the_loop() {
         let mut command = sh("true");
         command.env = vec![("HOME".into(), dead.folder.0.display().to_string())];
         let mut launching = Box::pin(launch(&nobody, &command));
-        let other = tokio::time::sleep(Duration::from_millis(1));
-        tokio::select! {
-            biased;
-            outcome = &mut launching => panic!("the loop waited for the child: {:?}", outcome.err()),
-            () = other => {}
-        }
+        let waits = poll_fn(|context| Poll::Ready(launching.as_mut().poll(context).is_pending())).await;
+        assert!(waits, "the loop was kept until the child had its program or was given up");
         // It is given up in the end, whether it can be killed or not.
         let error = within("the end of the launch", launching).await.err().unwrap();
         assert_eq!(error.kind, LaunchErrorKind::Busy, "{error}");
