@@ -175,12 +175,17 @@ impl Driver {
         }
     }
 
-    /// Ends everything. A second request changes nothing: the agents have their grace, and it is bounded.
+    /// Ends everything. Asking again changes nothing: the agents have their grace, and it is bounded.
     fn stop(&mut self, reason: StopReason) {
-        if !std::mem::replace(&mut self.stopping, true) {
-            tracing::info!("stopping: agents are asked to leave");
-            self.pending.push_back(Event::Stop(reason, STOP_WITHIN));
+        if std::mem::replace(&mut self.stopping, true) {
+            let left = self.runs.iter().count();
+            tracing::info!(
+                "still stopping: {left} agents have not ended; each is killed at the end of its grace"
+            );
+            return;
         }
+        tracing::info!("stopping: agents are asked to leave");
+        self.pending.push_back(Event::Stop(reason, STOP_WITHIN));
     }
 
     fn hear_power(&mut self, power: Power, told: PowerEvent, event: Event) {
