@@ -19,6 +19,10 @@ use crate::{Cause, Command, Exit, Station};
 
 /// The first argument of a helper. A program that does not know it must not take it for one of its own.
 const MARK: &str = "--bilayer-in-session-helper";
+/// What a notification says, in the helper's environment: everybody can read its arguments in /proc, and only the same user its
+/// environment.
+const TITLE: &str = "BILAYER_NOTIFICATION_TITLE";
+const TEXT: &str = "BILAYER_NOTIFICATION_TEXT";
 /// How long a helper may take from its birth to its end.
 const DONE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -48,27 +52,34 @@ pub fn helper_main() -> Option<ExitCode> {
 
 /// The environment of a user's service manager.
 pub(super) async fn manager_environment(station: &Station) -> Result<Variables, Cause> {
-    errand(station, &["environment"]).await.map(|bytes| environment::parse(&bytes))
+    errand(station, &command("environment")).await.map(|bytes| environment::parse(&bytes))
 }
 
 /// Shows a notification to a user.
 pub(super) async fn show_notification(station: &Station, title: &str, text: &str) -> Result<(), Cause> {
-    errand(station, &["notify", title, text]).await.map(drop)
+    errand(station, &notification(title, text)).await.map(drop)
 }
 
-/// Runs a helper at a station and hands out what it wrote.
-async fn errand(station: &Station, words: &[&str]) -> Result<Vec<u8>, Cause> {
-    let command = Command {
+fn notification(title: &str, text: &str) -> Command {
+    Command { env: vec![(TITLE.into(), title.into()), (TEXT.into(), text.into())], ..command("notify") }
+}
+
+fn command(word: &str) -> Command {
+    Command {
         // The very file that runs now, also if it was replaced meanwhile.
         program: PathBuf::from("/proc/self/exe"),
-        args: [MARK].iter().chain(words).map(|word| (*word).to_owned()).collect(),
+        args: vec![MARK.into(), word.into()],
         cwd: Some(PathBuf::from("/")),
         env: Vec::new(),
         name: String::new(),
         trust_writable_program: true,
         leave_survivors: false,
-    };
-    let (process, output) = launch::run(station, &command).await?;
+    }
+}
+
+/// Runs a helper at a station and hands out what it wrote.
+async fn errand(station: &Station, command: &Command) -> Result<Vec<u8>, Cause> {
+    let (process, output) = launch::run(station, command).await?;
     let mut bytes = Vec::new();
     let work = async {
         output.take(ENVIRONMENT_LENGTH_MAX as u64 + 1).read_to_end(&mut bytes).await?;
@@ -96,7 +107,7 @@ async fn errand(station: &Station, words: &[&str]) -> Result<Vec<u8>, Cause> {
 async fn perform(words: &[&str]) -> Result<(), Cause> {
     match words {
         ["environment"] => print_environment().await,
-        ["notify", title, text] => notify(title, text).await,
+        ["notify"] => notify(&std::env::var(TITLE)?, &std::env::var(TEXT)?).await,
         _ => Err("unknown errand".into()),
     }
 }
@@ -138,4 +149,16 @@ async fn notify(title: &str, text: &str) -> Result<(), Cause> {
     let arguments = ("", 0_u32, "", title, plain.as_str(), actions, hints, -1_i32);
     bus.call_method(Some(name), "/org/freedesktop/Notifications", Some(name), "Notify", &arguments).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_notification_says_is_in_no_argument() {
+        let command = notification("a title", "a secret");
+        assert_eq!(command.args, [MARK, "notify"]);
+        assert_eq!(command.env, [(TITLE.into(), "a title".into()), (TEXT.into(), "a secret".to_owned())]);
+    }
 }
