@@ -16,6 +16,8 @@ mod cgroup;
 #[cfg(feature = "host")]
 mod clock;
 #[cfg(feature = "host")]
+mod descriptors;
+#[cfg(feature = "host")]
 mod endpoint;
 #[cfg(feature = "host")]
 mod environment;
@@ -58,6 +60,7 @@ pub use {
     account::{knows_group, knows_user},
     alarm::Alarm,
     clock::now,
+    descriptors::raise_descriptor_limit,
     endpoint::{ENDPOINT_PER, Listener},
     helper::helper_main,
     launch::{Launched, launch},

@@ -84,6 +84,10 @@ pub fn is_privileged() -> bool {
     token::own_sid().is_local_system()
 }
 
+/// Raises this process's limit of open files. On Windows there is none that would be in the way.
+#[cfg(feature = "host")]
+pub fn raise_descriptor_limit() {}
+
 /// Whether the machine tracks its sessions. Windows always does.
 #[cfg(feature = "host")]
 pub fn has_session_tracking() -> bool {

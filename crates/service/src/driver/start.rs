@@ -32,6 +32,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     if mode == ServiceMode::System && !bilayer_platform::is_privileged() {
         return Err(RunError::NotPrivileged);
     }
+    bilayer_platform::raise_descriptor_limit();
     let dirs = dirs.unwrap_or_else(|| match mode {
         ServiceMode::System => Dirs::system(&config.service.name),
         ServiceMode::Console => Dirs::console(&config.service.name, &config.source),

@@ -21,6 +21,8 @@ pub(super) struct Orders<'a> {
     pub(super) folder: Option<&'a CStr>,
     /// Where it runs if it can, else in the root folder.
     pub(super) fallback_folder: Option<&'a CStr>,
+    /// The limit of open files, if it is not the parent's; a session's own limits come after it.
+    pub(super) descriptors: Option<Rlimit>,
     pub(super) becomes: Option<Become<'a>>,
     pub(super) stdout: RawFd,
     pub(super) stderr: RawFd,
@@ -97,6 +99,9 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
     let at = |stage| move |errno| (stage, errno);
     // The leader of its own session has no terminal to be stopped by, and its children can be told by it.
     process::setsid().map_err(at(Stage::Session))?;
+    if let Some(limit) = orders.descriptors {
+        process::setrlimit(Resource::Nofile, limit).map_err(at(Stage::Limits))?;
+    }
     if let Some(user) = &orders.becomes {
         settle(user).map_err(at(Stage::Limits))?;
         thread::set_thread_groups(user.groups).map_err(at(Stage::Groups))?;

@@ -10,6 +10,7 @@ use std::ptr;
 use rustix::fs::{Gid, Uid};
 
 use super::child::{Become, Orders};
+use crate::system::descriptors;
 use crate::system::leader::Login;
 use crate::{Command, LaunchError, LaunchErrorKind, Station};
 
@@ -77,6 +78,7 @@ impl Plan {
             environment: self.environment.as_ptr(),
             folder: self.folder.as_deref(),
             fallback_folder: self.fallback_folder.as_deref(),
+            descriptors: descriptors::limit_for_children(),
             becomes: self.becomes.as_ref().map(|(groups, uid, gid, login)| Become {
                 groups,
                 uid: *uid,
