@@ -38,6 +38,8 @@ pub(crate) struct Link {
 struct Shared {
     logind: Option<Logind>,
     shutdown_lock: Option<OwnedFd>,
+    /// A shutdown was announced, and since then not called off.
+    shutdown_announced: bool,
 }
 
 impl Follower {
@@ -118,9 +120,11 @@ impl Link {
         let link = self.clone();
         aside(async move {
             link.lock_shutdown(&logind).await;
-            // An announcement may have been made before the subscription stood.
-            if logind.is_shutting_down().await.unwrap_or(false) {
-                link.announce_shutdown(&logind).await;
+            // An announcement may have been made before the subscription stood, or one called off while there was none.
+            match logind.is_shutting_down().await {
+                Ok(true) => link.announce_shutdown(&logind).await,
+                Ok(false) => link.call_off_missed_shutdown(),
+                Err(error) => tracing::debug!(%error, "logind does not say whether a shutdown is announced"),
             }
         });
         Ok(signals)
@@ -145,7 +149,7 @@ impl Link {
                 if starts {
                     aside(async move { link.announce_shutdown(&logind).await });
                 } else {
-                    self.hints.raise(Hint::ShutdownCalledOff);
+                    self.call_off_shutdown();
                     aside(async move { link.lock_shutdown(&logind).await });
                 }
             }
@@ -166,7 +170,20 @@ impl Link {
         // logind's own clock runs already, so the question is asked with little patience.
         let asked = tokio::time::timeout(Duration::from_millis(500), logind.shutdown_delay()).await;
         let within = asked.ok().and_then(Result::ok).unwrap_or(SHUTDOWN_DELAY);
+        self.shared().shutdown_announced = true;
         self.hints.raise(Hint::ShutdownAnnounced { within });
+    }
+
+    fn call_off_shutdown(&self) {
+        self.shared().shutdown_announced = false;
+        self.hints.raise(Hint::ShutdownCalledOff);
+    }
+
+    /// No shutdown is announced now: if one was, nobody could tell us that it is no more.
+    fn call_off_missed_shutdown(&self) {
+        if self.shared().shutdown_announced {
+            self.call_off_shutdown();
+        }
     }
 
     /// Holds the lock if it is not held. Without it, agents have no time of their own in a shutdown; that is worth a warning
@@ -202,5 +219,22 @@ fn matters(message: &Message) -> bool {
         }
         // A hint too many costs one enumeration; one too few costs up to 30 s.
         Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_missed_calling_off_is_made_up_for_once() {
+        let link = Link { shared: Arc::default(), hints: Hints::default() };
+        link.call_off_missed_shutdown();
+        link.shared().shutdown_announced = true;
+        link.call_off_missed_shutdown();
+        link.call_off_missed_shutdown();
+        link.hints.raise(Hint::Suspend);
+        assert_eq!(link.hints.next().await, Hint::ShutdownCalledOff);
+        assert_eq!(link.hints.next().await, Hint::Suspend);
     }
 }
