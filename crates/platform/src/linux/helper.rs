@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use zbus::connection::Builder;
 use zbus::{Connection, Variant};
 
@@ -25,6 +27,21 @@ const TITLE: &str = "BILAYER_NOTIFICATION_TITLE";
 const TEXT: &str = "BILAYER_NOTIFICATION_TEXT";
 /// How long a helper may take from its birth to its end.
 const DONE_WITHIN: Duration = Duration::from_secs(2);
+
+/// A session's helper that was killed and has not ended: its user keeps it from that, in a file system of their own making. While
+/// there is one, there is no other.
+#[derive(Clone, Default)]
+pub(super) struct Unfinished {
+    turn: Arc<Mutex<()>>,
+}
+
+impl Unfinished {
+    fn turn(&self) -> Result<OwnedMutexGuard<()>, Cause> {
+        Arc::clone(&self.turn)
+            .try_lock_owned()
+            .map_err(|_| "the last helper was killed and has not ended yet".into())
+    }
+}
 
 /// Runs the helper if this process was started as one. Call it first in `main`.
 pub fn helper_main() -> Option<ExitCode> {
@@ -51,13 +68,17 @@ pub fn helper_main() -> Option<ExitCode> {
 }
 
 /// The environment of a user's service manager.
-pub(super) async fn manager_environment(station: &Station) -> Result<Variables, Cause> {
-    errand(station, &command("environment")).await.map(|bytes| environment::parse(&bytes))
+pub(super) async fn manager_environment(
+    station: &Station,
+    unfinished: &Unfinished,
+) -> Result<Variables, Cause> {
+    let turn = unfinished.turn()?;
+    errand(station, &command("environment"), turn).await.map(|bytes| environment::parse(&bytes))
 }
 
 /// Shows a notification to a user.
 pub(super) async fn show_notification(station: &Station, title: &str, text: &str) -> Result<(), Cause> {
-    errand(station, &notification(title, text)).await.map(drop)
+    errand(station, &notification(title, text), ()).await.map(drop)
 }
 
 fn notification(title: &str, text: &str) -> Command {
@@ -77,8 +98,8 @@ fn command(word: &str) -> Command {
     }
 }
 
-/// Runs a helper at a station and hands out what it wrote.
-async fn errand(station: &Station, command: &Command) -> Result<Vec<u8>, Cause> {
+/// Runs a helper at a station and hands out what it wrote. `turn` is held until the helper has ended.
+async fn errand(station: &Station, command: &Command, turn: impl Send + 'static) -> Result<Vec<u8>, Cause> {
     let (process, output) = launch::run(station, command).await?;
     let mut bytes = Vec::new();
     let work = async {
@@ -93,7 +114,10 @@ async fn errand(station: &Station, command: &Command) -> Result<Vec<u8>, Cause> 
         process.kill_all()?;
         // Not waited for here: a user can keep a killed process from ending (in a file system of their own making), and others
         // stand in line behind this errand.
-        tokio::spawn(async move { process.exited().await });
+        tokio::spawn(async move {
+            process.exited().await;
+            drop(turn);
+        });
     }
     match ended {
         Ok(Ok(Exit::Code(0))) => Ok(bytes),
@@ -154,6 +178,23 @@ async fn notify(title: &str, text: &str) -> Result<(), Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_helper_that_does_not_end_keeps_the_next_from_its_birth() {
+        // Instead of a helper, a program that hears no deadline.
+        let deaf =
+            Command { program: "/bin/sleep".into(), args: vec!["1000".into()], ..command("environment") };
+        let unfinished = Unfinished::default();
+        let (held, ended) = (unfinished.turn().unwrap(), Unfinished::default());
+        assert!(manager_environment(&Station::own(), &unfinished).await.is_err());
+        drop(held);
+        let late = errand(&Station::own(), &deaf, ended.turn().unwrap()).await;
+        assert_eq!(late.unwrap_err().to_string(), "no answer within 2 s");
+        // Killed and not waited for: its turn is over with its life, which nothing has had the time to see yet.
+        assert!(ended.turn().is_err());
+        let over = tokio::time::timeout(Duration::from_secs(10), ended.turn.lock());
+        assert!(over.await.is_ok());
+    }
 
     #[test]
     fn what_a_notification_says_is_in_no_argument() {

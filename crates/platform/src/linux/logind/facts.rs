@@ -91,6 +91,11 @@ impl Facts {
         })
     }
 
+    /// Whether the two differ in more than what a person does all day: lock, unlock, switch to another session and back.
+    pub(crate) fn differs_beyond_state(&self, other: &Facts) -> bool {
+        Facts { state: other.state, locked: other.locked, ..self.clone() } != *other
+    }
+
     /// Whether a person has logged on with it: not a logon screen, not a service's background session.
     pub(crate) fn is_a_persons(&self) -> bool {
         self.class == "user"
@@ -152,6 +157,14 @@ mod tests {
     #[test]
     fn a_session_is_read() {
         assert_eq!(Facts::read("/org/freedesktop/login1/session/_32", &properties()), Some(sample()));
+    }
+
+    #[test]
+    fn a_lock_and_a_switch_change_the_state_only() {
+        let switched = Facts { state: LogindState::Online, locked: true, ..sample() };
+        assert!(!sample().differs_beyond_state(&switched));
+        let typed = Facts { session_type: "x11".into(), ..switched };
+        assert!(sample().differs_beyond_state(&typed));
     }
 
     #[test]

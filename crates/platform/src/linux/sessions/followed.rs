@@ -12,11 +12,12 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 
 use crate::system::account::Account;
+use crate::system::cgroup;
 use crate::system::environment::{self, Variables};
+use crate::system::helper::{self, Unfinished};
 use crate::system::leader::{Leader, Login};
 use crate::system::logind::{Facts, Hints, LogindState};
 use crate::system::station::{BecomeUser, Facts as StationFacts};
-use crate::system::{cgroup, helper};
 use crate::{Cause, Hint, Kind, SessionInfo, State, Station, User};
 
 /// How long a new session may take to get its scope, a unit that systemd starts.
@@ -110,12 +111,13 @@ impl Followed {
         self.leader.is_some() || !Leader::watch(self.facts.leader).is_ok_and(|found| !found.is_dead())
     }
 
-    /// Takes what logind says now.
+    /// Takes what logind says now. Only what the environment is made of makes it read again: a user can lock and unlock as fast
+    /// as they like, and each reading is a process.
     pub(super) fn learn(&mut self, facts: Facts, shares_manager: bool, again: bool) {
         let mut known = self.shared.known();
-        let changed = facts != self.facts || known.shares_manager != shares_manager;
+        let changed = facts.differs_beyond_state(&self.facts) || known.shares_manager != shares_manager;
+        known.facts = facts.clone();
         if changed {
-            known.facts = facts.clone();
             known.shares_manager = shares_manager;
             known.station = None;
         }
@@ -213,11 +215,12 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
     let account = look_up(uid).await;
     shared.known().account = Some(account.clone());
     let mut manager = Variables::new();
+    let unfinished = Unfinished::default();
     let mut wait = AGAIN_FIRST;
     loop {
         // Closed never: it lives as long as this task holds it.
         let turn = readers.acquire().await;
-        match ask_manager(&shared, &account, &leader).await {
+        match ask_manager(&shared, &account, &leader, &unfinished).await {
             Ok(answer) => manager = answer,
             // What it said before still stands.
             Err(error) => {
@@ -272,7 +275,12 @@ async fn look_up(uid: u32) -> Account {
 }
 
 /// The environment of the user's service manager.
-async fn ask_manager(shared: &Shared, account: &Account, leader: &Arc<Leader>) -> Result<Variables, Cause> {
+async fn ask_manager(
+    shared: &Shared,
+    account: &Account,
+    leader: &Arc<Leader>,
+    unfinished: &Unfinished,
+) -> Result<Variables, Cause> {
     let login = shared.known().login.clone();
     let errand = Station::new(StationFacts {
         user: account.name.clone(),
@@ -287,7 +295,7 @@ async fn ask_manager(shared: &Shared, account: &Account, leader: &Arc<Leader>) -
         environment_known: true,
         scope: None,
     });
-    helper::manager_environment(&errand).await
+    helper::manager_environment(&errand, unfinished).await
 }
 
 /// All of the environment.
