@@ -36,8 +36,7 @@ impl Cgroup {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let folder = rustix::fs::open(&path, flags, Mode::empty())?;
+        let folder = open(&path)?;
         let below = path.strip_prefix(MOUNT).unwrap_or(&path);
         Ok(Cgroup { name: format!("/{}", below.display()), path, folder })
     }
@@ -117,6 +116,12 @@ impl AsFd for Cgroup {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
+}
+
+/// A group, for a child to be born in.
+pub(crate) fn open(folder: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(rustix::fs::open(folder, flags, Mode::empty())?)
 }
 
 /// The processes in a group and below it.

@@ -13,7 +13,7 @@ mod failure;
 mod plan;
 
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use tokio::net::unix::pipe::Receiver;
 
 use self::child::Report;
 use self::plan::Plan;
-use super::cgroup::Cgroup;
+use super::cgroup::{self, Cgroup};
 use super::pidfd::Pidfd;
 use super::process::Kin;
 use super::survivors;
@@ -76,7 +76,7 @@ pub async fn launch(station: &Station, command: &Command) -> Result<Launched, La
         ));
     }
     let cgroup = birthplace(station, command)?;
-    let born = bear(station, cgroup.as_ref(), command)?.grown(command).await?;
+    let born = bear(station, cgroup.as_ref().map(Cgroup::as_fd), command)?.grown(command).await?;
     let watch = |source| failure::busy("watch", command, source);
     Ok(Launched {
         process: Process::new(born.pid, born.pidfd, cgroup, Kin::of(command)).map_err(watch)?,
@@ -85,9 +85,18 @@ pub async fn launch(station: &Station, command: &Command) -> Result<Launched, La
     })
 }
 
-/// Starts a program for this crate's own errands at a station, without its own group, and hands out what it writes.
+/// Starts a program for this crate's own errands at a station, without a group of its own, and hands out what it writes. What
+/// becomes another user is born among that user's processes where that can be, so that it counts to their limits and not to
+/// the service's.
 pub(super) async fn run(station: &Station, command: &Command) -> Result<(Process, Output), LaunchError> {
-    let born = bear(station, None, command)?.grown(command).await?;
+    let scope = station.facts().scope.as_deref().filter(|_| station.facts().become_user.is_some());
+    let group = scope.and_then(|scope| cgroup::open(scope).ok());
+    let newborn = match &group {
+        // Whatever keeps it from being born there does not keep it from being born.
+        Some(group) => bear(station, Some(group.as_fd()), command).or_else(|_| bear(station, None, command)),
+        None => bear(station, None, command),
+    };
+    let born = newborn?.grown(command).await?;
     let watch = |source| failure::busy("watch", command, source);
     let process = Process::new(born.pid, born.pidfd, None, Kin::of(command)).map_err(watch)?;
     Ok((process, Output::new(born.stdout).map_err(watch)?))
@@ -133,7 +142,11 @@ struct Born {
     stderr: OwnedFd,
 }
 
-fn bear(station: &Station, cgroup: Option<&Cgroup>, command: &Command) -> Result<Newborn, LaunchError> {
+fn bear(
+    station: &Station,
+    cgroup: Option<BorrowedFd<'_>>,
+    command: &Command,
+) -> Result<Newborn, LaunchError> {
     let busy = |errno: Errno| failure::busy("make pipes for", command, errno.into());
     let plan = Plan::draw(station, command)?;
     let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(busy);
@@ -143,8 +156,7 @@ fn bear(station: &Station, cgroup: Option<&Cgroup>, command: &Command) -> Result
         rustix::fs::fcntl_setfl(ours, OFlags::NONBLOCK).map_err(busy)?;
     }
     let orders = plan.orders([stdout.1.as_raw_fd(), stderr.1.as_raw_fd(), report.1.as_raw_fd()]);
-    let group = cgroup.map(|group| group.as_fd());
-    let (pid, pidfd) = clone::clone(&orders, group, !plan.becomes_other())
+    let (pid, pidfd) = clone::clone(&orders, cgroup, !plan.becomes_other())
         .map_err(|source| failure::clone(command, source))?;
     // The child's copy of the report's end is the last one from here on, or the pipe would not end when the program runs.
     let born = Born { pid, pidfd: Pidfd::new(pidfd), stdout: stdout.0, stderr: stderr.0 };
@@ -191,5 +203,66 @@ fn bury(child: Pidfd) {
             let _ = child.readable().await;
             let _ = wait(child.get_ref());
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::station::{BecomeUser, Facts};
+    use super::super::{leader::Login, proc};
+    use super::*;
+
+    /// Runs a program that becomes what this program is already, at a station with this scope, and says which group it is in.
+    async fn group_of_an_errand(scope: std::path::PathBuf) -> String {
+        let own = Station::own();
+        let groups = rustix::process::getgroups().unwrap();
+        let station = Station::new(Facts {
+            user: "root".into(),
+            uid: own.uid(),
+            gid: own.facts().gid,
+            become_user: Some(BecomeUser {
+                groups: groups.into_iter().map(|gid| gid.as_raw()).collect(),
+                login: Login::default(),
+                leader: None,
+            }),
+            environment: own.facts().environment.clone(),
+            environment_known: true,
+            scope: Some(scope),
+        });
+        let command = Command {
+            program: "/bin/cat".into(),
+            args: vec!["/proc/self/cgroup".into()],
+            cwd: Some("/".into()),
+            env: Vec::new(),
+            name: String::new(),
+            trust_writable_program: true,
+            leave_survivors: false,
+        };
+        let (process, mut output) = run(&station, &command).await.unwrap();
+        let mut text = String::new();
+        output.read_to_string(&mut text).await.unwrap();
+        process.exited().await;
+        text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned()
+    }
+
+    /// Only root may become anybody, and only with the unified hierarchy are there scopes.
+    #[tokio::test]
+    async fn an_errand_is_born_in_the_scope_or_else_anywhere() {
+        if !crate::is_privileged() || !cgroup::is_unified() {
+            return;
+        }
+        let own = proc::control_group(std::process::id().cast_signed()).unwrap();
+        assert_eq!(group_of_an_errand("/nowhere".into()).await, own);
+        // A folder that is no group.
+        assert_eq!(group_of_an_errand(std::env::temp_dir()).await, own);
+        let name = format!("bilayer-errand-{}", std::process::id());
+        let scope = cgroup::folder_of(&name);
+        if fs::create_dir(&scope).is_ok() {
+            let found = group_of_an_errand(scope.clone()).await;
+            fs::remove_dir(&scope).unwrap();
+            assert_eq!(found, format!("/{name}"));
+        }
     }
 }

@@ -281,7 +281,10 @@ async fn ask_manager(
     leader: &Arc<Leader>,
     unfinished: &Unfinished,
 ) -> Result<Variables, Cause> {
-    let login = shared.known().login.clone();
+    let (login, scope) = {
+        let known = shared.known();
+        (known.login.clone(), scope_of(&known.facts))
+    };
     let errand = Station::new(StationFacts {
         user: account.name.clone(),
         uid: account.uid,
@@ -293,7 +296,7 @@ async fn ask_manager(
         }),
         environment: Arc::new(environment::listed(&environment::of_account(account))),
         environment_known: true,
-        scope: None,
+        scope,
     });
     helper::manager_environment(&errand, unfinished).await
 }
