@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 use crate::screen::visible;
-use crate::target::Target;
+use crate::target::{Target, quoted, which};
 
 /// A connection to a running service, after its handshake.
 pub(crate) struct Client {
@@ -28,6 +28,11 @@ pub(crate) struct Client {
 impl Client {
     /// Connects to the service that `config` means; without one, to the only one running.
     pub(crate) async fn connect(config: Option<&Path>) -> Result<Self, Failure> {
+        if config.is_none()
+            && let several @ [_, _, ..] = &Dirs::running()[..]
+        {
+            return Err(Self::ask_which(several).await);
+        }
         let target = Target::find(config)?;
         for dirs in &target.places {
             if let Some(client) = Self::open(dirs).await? {
@@ -35,6 +40,29 @@ impl Client {
             }
         }
         Err(target.not_running())
+    }
+
+    /// Names each service that runs as it is to be named.
+    async fn ask_which(running: &[Dirs]) -> Failure {
+        let mut found = Vec::with_capacity(running.len());
+        for dirs in running {
+            let client = Self::open(dirs).await.ok().flatten();
+            let status = match &client {
+                Some(client) => client.status().await.ok(),
+                None => None,
+            };
+            found.push(match status {
+                Some(status) => {
+                    format!(
+                        "-c {}  ({})",
+                        quoted(Path::new(&status.service.config)),
+                        visible(&status.service.name)
+                    )
+                }
+                None => format!("(the one in {} does not say)", dirs.runtime.display()),
+            });
+        }
+        which(found.into_iter())
     }
 
     /// Connects to the service with these folders; `None` if none is running there.

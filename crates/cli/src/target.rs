@@ -46,12 +46,7 @@ impl Target {
 
 fn only_one(mut running: Vec<Dirs>) -> Result<Target, Failure> {
     if running.len() > 1 {
-        let list: Vec<String> = running.iter().map(|dirs| format!("  {}", dirs.runtime.display())).collect();
-        return Err(Failure::usage(format!(
-            "{} services are running; say which one with `-c FILE`, its configuration:\n{}",
-            running.len(),
-            list.join("\n")
-        )));
+        return Err(which(running.iter().map(|dirs| dirs.runtime.display().to_string())));
     }
     match running.pop() {
         Some(dirs) => Ok(Target { name: None, config: None, places: vec![dirs] }),
@@ -59,8 +54,18 @@ fn only_one(mut running: Vec<Dirs>) -> Result<Target, Failure> {
     }
 }
 
+/// Several services run, and nobody said which one is meant.
+pub(crate) fn which(found: impl Iterator<Item = String>) -> Failure {
+    let lines: Vec<String> = found.map(|line| format!("\n  {line}")).collect();
+    let count = lines.len();
+    let list = lines.concat();
+    Failure::usage(format!(
+        "{count} services are running; say which one with `-c FILE`, its configuration:{list}"
+    ))
+}
+
 /// A path as a shell takes it, so that the command can be copied.
-fn quoted(file: &Path) -> String {
+pub(crate) fn quoted(file: &Path) -> String {
     let text = file.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/\\._-+:@%,".contains(c);
     if text.chars().all(is_plain) { text } else { format!("\"{text}\"") }

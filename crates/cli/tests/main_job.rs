@@ -67,7 +67,9 @@ fn two_services_are_ambiguous_without_a_configuration() {
     let second = Service::run(first.home.share(), file);
     let output = first.home.run(&["status"]);
     assert_eq!(code(&output), 2);
-    assert!(err(&output).contains("testing") && err(&output).contains("another"), "{}", err(&output));
+    for named in ["acme.toml  (testing)", "other.toml  (another)"] {
+        assert!(err(&output).contains(named), "{}", err(&output));
+    }
     assert!(second.ok(&["status"]).contains("another"));
 }
 
