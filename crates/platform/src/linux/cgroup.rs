@@ -47,9 +47,18 @@ impl Cgroup {
         group.strip_prefix(&self.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The processes in it and below it; those that have ended but were not waited for are not among them.
+    /// The processes in it and below it; those that have ended but were not waited for are not among them. None live in a
+    /// group that is gone, by our own hand or with its session.
     pub(crate) fn pids(&self) -> io::Result<Vec<i32>> {
-        pids_of(&self.path)
+        match pids_of(&self.path) {
+            // ENODEV: removed between the opening of its list and the reading.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV) =>
+            {
+                Ok(Vec::new())
+            }
+            pids => pids,
+        }
     }
 
     /// Kills whatever lives in it: `cgroup.kill`, Linux 5.14; before that, one by one until none is left.
@@ -61,10 +70,7 @@ impl Cgroup {
             Err(error) => return Err(error),
         }
         for _ in 0..ROUNDS_MAX {
-            let pids = match self.pids() {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                pids => pids?,
-            };
+            let pids = self.pids()?;
             let mut left = 0;
             for pid in pids {
                 // Held by pidfd first and looked up again, so that a reused pid is never hit.
