@@ -23,7 +23,7 @@ pub struct Limits {
     pub stall_ms: u32,
     /// How soon after it connected, in milliseconds, a client must have sent `initialize`.
     pub handshake_ms: u32,
-    /// Connections that one session may have open at a time.
+    /// Connections of one session that may be about to prove that they are an agent's. More of them wait.
     pub connections_per_session: u16,
 }
 

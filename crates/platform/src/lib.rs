@@ -54,8 +54,8 @@ pub use signal::Signal;
 #[cfg(feature = "host")]
 pub use system::{
     Alarm, ENDPOINT_PER, Launched, Listener, Output, Peer, Process, Sessions, Signals, Station,
-    check_program, has_session_tracking, helper_main, is_privileged, launch, notify_user, now,
-    raise_descriptor_limit, server_identity, writable_by_others,
+    check_program, forget_startup, has_session_tracking, helper_main, is_privileged, launch, notify_user,
+    now, raise_descriptor_limit, server_identity, writable_by_others,
 };
 #[cfg(feature = "host")]
 pub use system::{SESSION_TYPES, knows_group, knows_user};

@@ -236,16 +236,31 @@ async fn a_client_that_vanishes_mid_frame_is_forgotten() {
 }
 
 #[tokio::test]
-async fn one_session_has_so_many_connections_and_no_more() {
+async fn silent_strangers_at_the_door_keep_others_waiting_and_nobody_out() {
     let (world, endpoint, pid) = world("many").await;
-    // Two places are the agents'.
-    let mut clients = Vec::new();
+    let mut silent = Vec::new();
     for _ in 0..8 {
-        clients.push(Raw::connect(&endpoint).await);
+        silent.push(Raw::connect(&endpoint).await);
     }
-    world.logged("4 connections are open already").await;
-    drop(clients);
+    world.logged("4 clients have not finished their handshake").await;
+    let mut last = Raw::connect(&endpoint).await;
+    last.initialize(&"0".repeat(64)).await;
+    assert!(last.rest().await.contains("-32003"), "the last one is answered, too");
+    drop(silent);
     untouched(world, pid).await;
+}
+
+#[tokio::test]
+async fn more_agents_than_places_start_at_once_and_all_are_connected() {
+    let agent = |number: usize| format!("[agent.a{number}]\n{{role:quiet}}\n");
+    let agents: String = (0..12).map(agent).collect();
+    let world = World::start("crowd", &format!("[wire]\nconnections_per_session = 2\n{agents}")).await;
+    world.director.sessions(vec![session("2", "alice")]);
+    for number in 0..12 {
+        let agent = world.agent(&format!("a{number}"), "ready", |agent| agent.ready == Some(true)).await;
+        assert_eq!(agent.restarts, 0);
+    }
+    world.stop().await;
 }
 
 #[tokio::test]

@@ -50,6 +50,8 @@ mod station;
 #[cfg(feature = "host")]
 mod survivors;
 #[cfg(feature = "host")]
+mod text;
+#[cfg(feature = "host")]
 mod trust;
 
 pub use random::random_bytes;
@@ -71,6 +73,7 @@ pub use {
     sessions::Sessions,
     signals::Signals,
     station::Station,
+    text::forget_startup,
     trust::{check_program, writable_by_others},
 };
 

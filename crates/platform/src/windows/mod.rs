@@ -88,6 +88,10 @@ pub fn is_privileged() -> bool {
 #[cfg(feature = "host")]
 pub fn raise_descriptor_limit() {}
 
+/// Lets go of code that was needed once. Nothing to do: Windows trims what a process does not use by itself.
+#[cfg(feature = "host")]
+pub fn forget_startup() {}
+
 /// Whether the machine tracks its sessions. Windows always does.
 #[cfg(feature = "host")]
 pub fn has_session_tracking() -> bool {

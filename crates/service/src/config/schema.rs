@@ -199,7 +199,7 @@ struct Wire {
     /// How soon after it connected a client must have introduced itself. From 100ms to 1m.
     #[schemars(extend("pattern" = TIME, "default" = "5s"))]
     handshake: String,
-    /// Connections that one session may have open at a time.
+    /// Connections of one session that may be about to prove that they are an agent's. More of them wait.
     #[schemars(extend("minimum" = 1, "maximum" = 1024, "default" = 16))]
     connections_per_session: Integer,
 }

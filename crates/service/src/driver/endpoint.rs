@@ -16,7 +16,7 @@ use bilayer_ipc::peer::{Incoming, Message, Peer as WirePeer, Reply};
 use bilayer_ipc::rpc::{Params, RpcError};
 use bilayer_ipc::{Connection, method};
 use bilayer_platform::{Listener, Peer, Station, Stream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::news::{AgentNews, Hello, News, Welcome};
@@ -68,6 +68,7 @@ pub(super) async fn accept(listener: Listener, door: Door) {
     let door = Arc::new(door);
     let places = Arc::new(Semaphore::new(door.limits.connections_per_session.into()));
     loop {
+        let Some(place) = place(&places, &door).await else { return };
         let refused = match listener.accept().await {
             Err(error) => {
                 tokio::time::sleep(REST).await;
@@ -80,21 +81,11 @@ pub(super) async fn accept(listener: Listener, door: Door) {
                     peer.user_id()
                 )
             }
-            Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                Ok(place) => {
-                    let door = Arc::clone(&door);
-                    tokio::spawn(async move {
-                        serve(stream, Arc::new(peer), &door).await;
-                        drop(place);
-                    });
-                    continue;
-                }
-                Err(_) => format!(
-                    "refused a connection of pid {}: {} connections are open already (wire.connections_per_session)",
-                    peer.pid(),
-                    door.limits.connections_per_session
-                ),
-            },
+            Ok((stream, peer)) => {
+                let door = Arc::clone(&door);
+                tokio::spawn(async move { serve(stream, Arc::new(peer), place, &door).await });
+                continue;
+            }
         };
         if door.quotas.admit_coming() {
             tracing::warn!(session = %door.session, "{refused}");
@@ -102,12 +93,28 @@ pub(super) async fn accept(listener: Listener, door: Door) {
     }
 }
 
+/// A place for one more client. While there is none, whoever connects waits in the operating system's queue: a hundred
+/// agents that start at once are served one after the other, and none is turned away.
+async fn place(places: &Arc<Semaphore>, door: &Door) -> Option<OwnedSemaphorePermit> {
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+        return Some(place);
+    }
+    if door.quotas.admit_coming() {
+        tracing::warn!(
+            session = %door.session,
+            "{} clients have not finished their handshake (wire.connections_per_session); others wait",
+            door.limits.connections_per_session
+        );
+    }
+    Arc::clone(places).acquire_owned().await.ok()
+}
+
 /// One client, from its first byte to its last.
-async fn serve(stream: Stream, peer: Arc<Peer>, door: &Door) {
+async fn serve(stream: Stream, peer: Arc<Peer>, place: OwnedSemaphorePermit, door: &Door) {
     let (connection, wire, incoming) = Connection::new(stream, (*door.limits).clone());
     let pid = peer.pid();
     // One task for both: the connection moves bytes, the conversation gives them meaning.
-    let (closed, outcome) = tokio::join!(connection.run(), converse(peer, wire, incoming, door));
+    let (closed, outcome) = tokio::join!(connection.run(), converse(peer, place, wire, incoming, door));
     let session = &door.session;
     if !door.quotas.admit_coming() {
         return;
@@ -124,6 +131,7 @@ static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 /// The handshake, and then whatever the agent has to say. Returns the agent's name once the connection is over.
 async fn converse(
     peer: Arc<Peer>,
+    place: OwnedSemaphorePermit,
     wire: WirePeer,
     mut incoming: Incoming,
     door: &Door,
@@ -147,6 +155,8 @@ async fn converse(
     initialized.protocol = knock.protocol;
     let client = shortened(&knock.initialize.client);
     knock.welcome(&initialized)?;
+    // An agent has one connection and holds it by right; the places are for those who still have to prove themselves.
+    drop(place);
     let agent = initialized.agent.map_or_else(String::new, |agent| agent.name);
     if door.quotas.admit_coming() {
         tracing::info!(%agent, session = %door.session, generation, %client, "connected");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bilayer_core::{LogonTable, Supervisor};
 use bilayer_ipc::agent::Program;
@@ -21,6 +22,9 @@ use crate::source::{SessionSource, Source};
 
 /// News that may wait for the loop. Whoever brings more waits too, and that is where a flood ends.
 const NEWS_WAITING_MAX: usize = 256;
+
+/// How long after its begin the start is over, and its code is not needed any more.
+const STARTED_AFTER: Duration = Duration::from_secs(1);
 
 /// Opens everything, supervises until the end, closes everything.
 pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
@@ -56,6 +60,10 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
 
     let log_file =
         crate::log::file_in(config.log.directory.as_deref().unwrap_or(&dirs.log), &config.service.name);
+    tasks.spawn(async {
+        tokio::time::sleep(STARTED_AFTER).await;
+        bilayer_platform::forget_startup();
+    });
     let all_ended = Arc::new(Notify::new());
     let mut driver = Driver {
         core: Supervisor::new(u64::from_ne_bytes(bilayer_platform::random_bytes())),
