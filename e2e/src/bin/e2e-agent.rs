@@ -2,14 +2,16 @@
 //!
 //! `witness FILE` appends `start PID` and, 200 ms after it was asked to end, `end PID` · `deaf` ignores being asked ·
 //! `parent` starts a child in a session of its own and leaves · `gone` leaves at once with code 3 · `desktop` shows
-//! notifications as a desktop does, by printing them.
+//! notifications as a desktop does, by printing them · `knock SOCKET` is a stranger who says nothing and prints how many bytes
+//! it was told before the other side closed; it leaves with code 4 where it is not let near.
 
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::future::pending;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ async fn main() -> std::io::Result<ExitCode> {
         ["deaf"] => deaf().await?,
         ["parent"] => leave_a_child()?,
         ["desktop"] => show_notifications().await.map_err(std::io::Error::other)?,
+        ["knock", socket] => return Ok(knock(socket)),
         ["gone"] => return Ok(ExitCode::from(3)),
         _ => return Ok(ExitCode::from(2)),
     }
@@ -53,6 +56,15 @@ async fn deaf() -> std::io::Result<()> {
         end.recv().await;
         println!("not listening");
     }
+}
+
+fn knock(socket: &str) -> ExitCode {
+    let Ok(mut stream) = UnixStream::connect(socket) else { return ExitCode::from(4) };
+    let mut told = Vec::new();
+    // A reset is an end, too.
+    let _ = stream.read_to_end(&mut told);
+    println!("{}", told.len());
+    ExitCode::SUCCESS
 }
 
 fn leave_a_child() -> std::io::Result<()> {

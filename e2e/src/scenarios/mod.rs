@@ -47,6 +47,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("an agent that ignores the stop is killed at its grace", USUAL, trouble::deaf),
     scenario("what an agent leaves behind is killed", USUAL, trouble::child_left_behind),
     scenario("only administrators control the service", USUAL, people::strangers),
+    scenario("another user's connection is not heard", USUAL, people::foreign_peer),
     scenario("a command that could mean several agents asks which", USUAL, people::ambiguous),
     scenario("a message reaches a person, by an agent or by the desktop", USUAL, people::message),
     scenario("a sleep cycle stops nothing", USUAL, power::sleep),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{Layer0, SOON, command, running};
+use crate::layer0::{E2E_AGENT, Layer0, SOON, command, running};
 use crate::wait::until;
 
 const CONFIG: &str = "/etc/acme/acme.toml";
@@ -45,6 +45,23 @@ pub(super) fn strangers(bed: &Bed) -> Result<String> {
     let (_, after) = running(bed, "desk", "alice")?;
     ensure!(before == after, "her agent was left alone");
     Ok(said)
+}
+
+/// Nobody but the session's user is heard at its endpoint, not even root.
+pub(super) fn foreign_peer(bed: &Bed) -> Result<String> {
+    let service = Layer0::start(bed, EVERYONE)?;
+    bed.login("alice", Desktop::Wayland)?;
+    let (_, before) = running(bed, "desk", "alice")?;
+    let environment = bed.process(before).environment()?;
+    let endpoint = environment.get("BILAYER_ENDPOINT").context("the agent knows its endpoint")?;
+    let bob = bed.inside(["runuser", "-u", "bob", "--", E2E_AGENT, "knock", endpoint]).output()?;
+    ensure!(bob.status.code() == Some(4), "the kernel keeps bob away: {}", bob.status);
+    let told = bed.run([E2E_AGENT, "knock", endpoint])?;
+    ensure!(told.trim() == "0", "root is told nothing, not {told} bytes");
+    until("the log says why", SOON, || Ok(service.said().contains("not this session's user").then_some(())))?;
+    let (after, pid) = running(bed, "desk", "alice")?;
+    ensure!(pid == before && after.entry["connected"] == true, "the agent is untouched: {}", after.entry);
+    Ok(format!("bob and root were kept from {endpoint}"))
 }
 
 /// Exit code 2 and the choice where several match, 4 where none does.
