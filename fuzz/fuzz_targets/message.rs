@@ -5,6 +5,7 @@ use bilayer_ipc::agent::{Goodbye, Initialize, Log, PowerChanged, SessionChanged,
 use bilayer_ipc::control::{Call, Selector, Send};
 use bilayer_ipc::{Params, rpc};
 use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
 
 fuzz_target!(|body: &[u8]| {
     let (Ok(rpc::Incoming::Request { params, .. }) | Ok(rpc::Incoming::Notification { params, .. })) =
@@ -12,7 +13,8 @@ fuzz_target!(|body: &[u8]| {
     else {
         return;
     };
-    serde_json::from_slice::<serde_json::Value>(body).expect("what is read as a message is JSON");
+    // By its grammar: a number may still be too large for every type of Rust.
+    serde_json::from_slice::<IgnoredAny>(body).expect("what is read as a message is JSON");
     let params = Params::new(params.map(ToOwned::to_owned));
     let _ = params.parse::<Initialize>();
     let _ = params.parse::<Goodbye>();

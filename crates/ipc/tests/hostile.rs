@@ -261,3 +261,13 @@ async fn one_bad_connection_leaves_the_others_alone() {
     reply.answer(&"pong").unwrap();
     assert_eq!(within(call).await.unwrap().get(), "\"pong\"");
 }
+
+#[test]
+fn a_number_that_fits_no_type_is_wrong_where_it_is_read_and_nowhere_before() {
+    let body = br#"{"jsonrpc":"2.0","method":"acme/go","params":{"n":5009e979770}}"#;
+    let Ok(rpc::Incoming::Notification { params, .. }) = rpc::parse(body, 8) else {
+        panic!("it is a message")
+    };
+    let params = bilayer_ipc::Params::new(params.map(ToOwned::to_owned));
+    assert_eq!(params.parse::<serde_json::Value>().unwrap_err().code, rpc::code::INVALID_PARAMS);
+}
