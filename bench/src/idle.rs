@@ -20,13 +20,13 @@ pub(crate) fn console(folder: &Path, agents: usize, seconds: u64) -> Result<Vec<
     };
     let config: String = (0..agents).map(agent).collect();
     let layer0 = Layer0::start(folder, &format!("bench-idle-{agents}"), &config)?;
-    // What follows a start (handshakes, log lines) is not idleness.
-    std::thread::sleep(Duration::from_secs(3));
+    // What follows a start (handshakes, log lines, threads that wait for more work) is not idleness.
+    layer0.settle()?;
     let memory = layer0.memory()? as f64 / 1024.0;
     let before = layer0.switches()?;
     println!("watching an idle service with {agents} agents for {seconds} s");
     std::thread::sleep(Duration::from_secs(seconds));
-    let switches = layer0.switches()? - before;
+    let switches = layer0.switches()?.saturating_sub(before);
     let memory_most = if agents == 1 { 3.0 } else { 4.5 };
     let named = if agents == 1 { "1 agent".to_owned() } else { format!("{agents} agents") };
     Ok(vec![

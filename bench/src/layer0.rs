@@ -37,6 +37,19 @@ impl Layer0 {
         Ok(layer0)
     }
 
+    /// Waits until its start is over: some seconds, and then until no thread is left but its own. The count of one that ends
+    /// while it is watched would be lost.
+    pub(crate) fn settle(&self) -> Result<()> {
+        std::thread::sleep(Duration::from_secs(3));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while fs::read_dir(format!("/proc/{}/task", self.child.id()))?.count() > 1
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
     /// Voluntary context switches of all its threads so far (proc(5)).
     pub(crate) fn switches(&self) -> Result<u64> {
         let mut sum = 0;
