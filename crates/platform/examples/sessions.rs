@@ -79,6 +79,7 @@ async fn start(session: &SessionInfo, program: PathBuf) {
         name: "bilayer-example-agent".into(),
         trust_writable_program: true,
         leave_survivors: false,
+        keep: None,
     };
     match launch(&session.station, &command).await {
         Ok(launched) => {

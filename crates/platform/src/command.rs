@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::{error, fmt, io};
 
+use crate::Keep;
+
 /// A program to start at a [`Station`](crate::Station).
 #[derive(Clone, Debug)]
 pub struct Command {
@@ -20,6 +22,8 @@ pub struct Command {
     pub trust_writable_program: bool,
     /// What the program leaves behind when it ends is left alone.
     pub leave_survivors: bool,
+    /// It outlives this program; `None`: it is killed when this program ends, however that ends.
+    pub keep: Option<Keep>,
 }
 
 /// A launch that did not happen. Nothing of it is left running.

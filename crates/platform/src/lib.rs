@@ -39,6 +39,8 @@ mod endpoint;
 mod error;
 mod exit;
 #[cfg(feature = "host")]
+mod keep;
+#[cfg(feature = "host")]
 mod session;
 mod signal;
 
@@ -49,13 +51,16 @@ pub use endpoint::EndpointPer;
 pub use error::{Cause, ConnectError, Error};
 pub use exit::{Exit, exit_key};
 #[cfg(feature = "host")]
+pub use keep::{Keep, ProcessRecord, Root};
+#[cfg(feature = "host")]
 pub use session::{Hint, Kind, Mode, SessionInfo, State, User};
 pub use signal::Signal;
 #[cfg(feature = "host")]
 pub use system::{
-    Alarm, ENDPOINT_PER, Launched, Listener, Output, Peer, Process, Sessions, Signals, Station,
-    check_program, forget_startup, has_session_tracking, helper_main, is_privileged, launch, notify_user,
-    now, raise_descriptor_limit, server_identity, writable_by_others,
+    Alarm, ENDPOINT_PER, Launched, Listener, Output, OutputEnd, Outputs, Peer, Process, Sessions, Signals,
+    Station, check_program, forget_startup, has_session_tracking, helper_main, is_privileged, launch,
+    notify_user, now, raise_descriptor_limit, read_private, server_identity, writable_by_others,
+    write_private,
 };
 #[cfg(feature = "host")]
 pub use system::{SESSION_TYPES, knows_group, knows_user};

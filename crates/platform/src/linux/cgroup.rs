@@ -29,16 +29,33 @@ pub(crate) struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes the group `name` in the group at `parent`, or takes the one that an earlier launch left.
+    /// Makes the group `name` in the group at `parent`, or takes the one that an earlier launch left, once what lives there is
+    /// killed: whatever it is, it is not what is born here next, and there are never two.
     pub(crate) fn create(parent: &Path, name: &str) -> io::Result<Cgroup> {
         let path = parent.join(name);
         match fs::create_dir(&path) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
+            Ok(()) => Cgroup::open(&path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let left = Cgroup::open(&path)?;
+                if !left.pids()?.is_empty() {
+                    left.kill()?;
+                }
+                Ok(left)
+            }
+            Err(error) => Err(error),
         }
-        let folder = open(&path)?;
-        let below = path.strip_prefix(MOUNT).unwrap_or(&path);
-        Ok(Cgroup { name: format!("/{}", below.display()), path, folder })
+    }
+
+    /// A group that is there.
+    pub(crate) fn open(path: &Path) -> io::Result<Cgroup> {
+        let folder = open(path)?;
+        let below = path.strip_prefix(MOUNT).unwrap_or(path);
+        Ok(Cgroup { name: format!("/{}", below.display()), path: path.to_owned(), folder })
+    }
+
+    /// Its folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether a process lives in it or below it.
@@ -90,6 +107,16 @@ impl Cgroup {
         )))
     }
 
+    /// Kills whatever lives in it, removes it and says how many there were.
+    pub(crate) fn clear(&self) -> io::Result<usize> {
+        let left = self.pids()?.len();
+        if left > 0 {
+            self.kill()?;
+        }
+        self.remove();
+        Ok(left)
+    }
+
     /// Moves what lives in it to the group above, where it is nobody's instance any more.
     pub(crate) fn release(&self) -> io::Result<()> {
         let above = self.path.parent().unwrap_or(&self.path).join("cgroup.procs");
@@ -128,6 +155,14 @@ impl AsFd for Cgroup {
 pub(crate) fn open(folder: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     Ok(rustix::fs::open(folder, flags, Mode::empty())?)
+}
+
+/// The names of the groups in a group that begin with `prefix`.
+pub(crate) fn below(folder: &Path, prefix: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let groups = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let names = groups.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.starts_with(prefix)).collect()
 }
 
 /// The processes in a group and below it.

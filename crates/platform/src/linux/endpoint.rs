@@ -40,6 +40,21 @@ impl Listener {
         Ok(listener)
     }
 
+    /// Listens again where an earlier life of this service listened for an agent that outlived it: its address, which that agent
+    /// knows, and no other.
+    pub fn for_agents_at(dirs: &Dirs, station: &Station, address: &str) -> Result<Listener, Error> {
+        let path = Path::new(address);
+        match (path.parent(), path.file_stem().and_then(|stem| stem.to_str())) {
+            (Some(folder), Some(tag)) if folder == agent_sockets(dirs) => {
+                Listener::for_agents(dirs, station, tag)
+            }
+            _ => {
+                let problem = "is not among the sockets of this service; nothing is listened at there".into();
+                Err(Error::Unsafe { path: path.to_owned(), problem })
+            }
+        }
+    }
+
     /// Listens for people who look after the service: root, and in a console this user.
     pub fn for_control(dirs: &Dirs) -> Result<Listener, Error> {
         Listener::bind(&control_socket(dirs))

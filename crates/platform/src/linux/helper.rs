@@ -95,6 +95,7 @@ fn command(word: &str) -> Command {
         name: String::new(),
         trust_writable_program: true,
         leave_survivors: false,
+        keep: None,
     }
 }
 

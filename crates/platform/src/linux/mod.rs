@@ -22,7 +22,11 @@ mod endpoint;
 #[cfg(feature = "host")]
 mod environment;
 #[cfg(feature = "host")]
+mod follow;
+#[cfg(feature = "host")]
 mod helper;
+#[cfg(feature = "host")]
+pub(crate) mod keep;
 #[cfg(feature = "host")]
 mod launch;
 #[cfg(feature = "host")]
@@ -37,6 +41,8 @@ mod output;
 mod peer;
 #[cfg(feature = "host")]
 mod pidfd;
+#[cfg(feature = "host")]
+mod private;
 #[cfg(feature = "host")]
 mod proc;
 #[cfg(feature = "host")]
@@ -67,8 +73,9 @@ pub use {
     helper::helper_main,
     launch::{Launched, launch},
     notify::notify_user,
-    output::Output,
+    output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},
+    private::{read_private, write_private},
     process::Process,
     sessions::Sessions,
     signals::Signals,

@@ -5,19 +5,64 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::fs::OFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe::Receiver;
 
-/// The reading end of a program's standard output or error. It ends when the last process that holds the other end has
-/// closed it: not before the program's own children have.
-pub struct Output {
-    pipe: Receiver,
+pub use super::follow::Outputs;
+use super::follow::{Follower, Signal};
+
+/// The reading end of a program's standard output or error.
+///
+/// That of a kept program is a file, and ends when [`OutputEnd`] says so. Any other is a pipe, and ends when the last process
+/// that holds the other end has closed it: not before the program's own children have.
+pub struct Output(Source);
+
+enum Source {
+    Pipe(Receiver),
+    File(Follower),
 }
 
 impl Output {
-    /// Takes the reading end of a pipe that does not block.
-    pub(crate) fn new(pipe: OwnedFd) -> io::Result<Output> {
-        Ok(Output { pipe: Receiver::from_owned_fd_unchecked(pipe)? })
+    /// A pipe: the reading end, and the one for the program, which blocks, as programs expect.
+    pub(super) fn pipe() -> io::Result<(Output, OwnedFd)> {
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::fs::fcntl_setfl(&ours, OFlags::NONBLOCK)?;
+        Ok((Output(Source::Pipe(Receiver::from_owned_fd_unchecked(ours)?)), theirs))
+    }
+
+    pub(super) fn file(follower: Follower) -> Output {
+        Output(Source::File(follower))
+    }
+
+    /// All but the last `held` bytes that were read are dealt with: the next life of this program reads on from there. Means
+    /// nothing to a pipe, which ends with this one.
+    pub fn settle(&mut self, held: usize) {
+        if let Source::File(follower) = &mut self.0 {
+            follower.settle(held);
+        }
+    }
+
+    /// For saying that its program has ended.
+    pub fn end(&self) -> OutputEnd {
+        OutputEnd(match &self.0 {
+            Source::Pipe(_) => None,
+            Source::File(follower) => Some(follower.signal()),
+        })
+    }
+}
+
+/// Says that the program of an output has ended, so that what it has written is all. A pipe knows by itself.
+#[derive(Clone, Debug)]
+pub struct OutputEnd(Option<Signal>);
+
+impl OutputEnd {
+    /// Nothing more comes.
+    pub fn announce(&self) {
+        if let Some(signal) = &self.0 {
+            signal.end();
+        }
     }
 }
 
@@ -27,6 +72,9 @@ impl AsyncRead for Output {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.pipe).poll_read(context, buffer)
+        match &mut self.0 {
+            Source::Pipe(pipe) => Pin::new(pipe).poll_read(context, buffer),
+            Source::File(follower) => follower.poll_read(context, buffer),
+        }
     }
 }

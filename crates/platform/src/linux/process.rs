@@ -11,8 +11,8 @@ use tokio::io::unix::AsyncFd;
 use super::cgroup::Cgroup;
 use super::pidfd::Pidfd;
 use super::survivors;
-use super::{proc, survivors::Family};
-use crate::{Command, Exit, Peer};
+use super::{keep, proc, survivors::Family};
+use crate::{Command, Exit, Peer, ProcessRecord};
 
 /// A running root process of an instance, by pidfd: never a bare pid.
 pub struct Process {
@@ -20,6 +20,7 @@ pub struct Process {
     pidfd: AsyncFd<Pidfd>,
     exit: Mutex<Option<Exit>>,
     kin: KinGroup,
+    record: Option<ProcessRecord>,
 }
 
 /// How the processes that a root has started are told.
@@ -33,12 +34,15 @@ enum KinGroup {
 /// What the members of a family have in common besides descent: the variables that were given to that launch alone.
 pub(super) struct Kin {
     marks: Vec<Vec<u8>>,
+    /// That of a process which is to be found again.
+    mark: Option<String>,
 }
 
 impl Kin {
     pub(super) fn of(command: &Command) -> Kin {
         Kin {
             marks: command.env.iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect(),
+            mark: command.keep.as_ref().map(|keep| keep.mark.clone()),
         }
     }
 }
@@ -46,12 +50,36 @@ impl Kin {
 impl Process {
     /// Takes a child of this process. Needs a runtime.
     pub(super) fn new(pid: i32, pidfd: Pidfd, cgroup: Option<Cgroup>, kin: Kin) -> io::Result<Process> {
+        // Not waited for yet, so its state can be read even if it has ended already.
+        let record =
+            kin.mark.as_ref().map(|mark| keep::of_newborn(pid, cgroup.as_ref(), mark)).transpose()?;
         let kin = match cgroup {
             Some(cgroup) => KinGroup::Cgroup(cgroup),
-            // Not waited for yet, so its state can be read even if it has ended already.
             None => KinGroup::Family(Family::of(pid, proc::stat(pid)?.start, kin.marks)),
         };
-        Ok(Process { pid, pidfd: pidfd.watched()?, exit: Mutex::new(None), kin })
+        Ok(Process { pid, pidfd: pidfd.watched()?, exit: Mutex::new(None), kin, record })
+    }
+
+    /// Takes a process that an earlier life of this program started and that was found to be the one. Needs a runtime.
+    pub(super) fn adopted(
+        pid: i32,
+        pidfd: Pidfd,
+        cgroup: Option<Cgroup>,
+        record: ProcessRecord,
+    ) -> io::Result<Process> {
+        let kin = match (cgroup, &record.root) {
+            (Some(cgroup), _) => KinGroup::Cgroup(cgroup),
+            (None, root) => {
+                survivors::adopt_orphans();
+                KinGroup::Family(Family::adopted(pid, root.map_or(0, |root| root.start), &record.mark))
+            }
+        };
+        Ok(Process { pid, pidfd: pidfd.watched()?, exit: Mutex::new(None), kin, record: Some(record) })
+    }
+
+    /// What finds it again after this program has ended; `None`: it ends with this program.
+    pub fn record(&self) -> Option<&ProcessRecord> {
+        self.record.as_ref()
     }
 
     /// Its process id, for people and logs.
@@ -101,14 +129,7 @@ impl Process {
     /// The root process is gone: kills what it left, and says how many there were.
     pub fn sweep(&self) -> io::Result<usize> {
         match &self.kin {
-            KinGroup::Cgroup(cgroup) => {
-                let left = cgroup.pids()?.len();
-                if left > 0 {
-                    cgroup.kill()?;
-                }
-                cgroup.remove();
-                Ok(left)
-            }
+            KinGroup::Cgroup(cgroup) => cgroup.clear(),
             KinGroup::Family(family) => family.kill(None),
         }
     }
@@ -147,7 +168,7 @@ impl Process {
                     (None, Some(signal)) => Exit::Signal(signal.unsigned_abs() as u8),
                     (None, None) => Exit::Unknown,
                 }),
-                // ECHILD: somebody else in this program has waited for it.
+                // ECHILD: it is not our child, or somebody else in this program has waited for it.
                 Err(_) if self.pidfd.get_ref().has_ended() => Some(Exit::Unknown),
                 Err(_) => None,
             };
@@ -189,6 +210,7 @@ mod tests {
                 name: "group".into(),
                 trust_writable_program: true,
                 leave_survivors: false,
+                keep: None,
             };
             let (mut process, _output) = launch::run(&Station::own(), &command).await.unwrap();
             process.kin = KinGroup::Cgroup(Cgroup::create(&folder, "").unwrap());

@@ -11,6 +11,8 @@ use rustix::process::{getegid, geteuid};
 use super::account::Account;
 use super::environment;
 use super::leader::{Leader, Login};
+use super::{cgroup, keep};
+use crate::ProcessRecord;
 
 /// All that is needed to start a process in a session, as its user. Cheap to clone; does not change: an enumeration brings a
 /// new one where something has.
@@ -59,7 +61,7 @@ impl Station {
             become_user: None,
             environment: Arc::new(environment),
             environment_known: true,
-            scope: super::cgroup::own_delegated(),
+            scope: cgroup::own_delegated(),
         })
     }
 
@@ -80,6 +82,14 @@ impl Station {
             environment_known: true,
             scope: None,
         }))
+    }
+
+    /// What an earlier life left here in groups whose names begin like this: the rest of each name, and what ends it. As far
+    /// as the system can list them: none where there are no control groups.
+    pub fn leftovers(&self, prefix: &str) -> Vec<(String, ProcessRecord)> {
+        let Some(scope) = &self.facts.scope else { return Vec::new() };
+        let found = cgroup::below(scope, prefix).into_iter();
+        found.map(|name| (name[prefix.len()..].to_owned(), keep::of_group(&scope.join(&name)))).collect()
     }
 
     pub(crate) fn facts(&self) -> &Facts {

@@ -28,12 +28,19 @@ pub(super) struct Family {
     root: i32,
     start: u64,
     marks: Vec<Vec<u8>>,
+    /// An earlier life of this program started it, so its orphans are not ours.
+    adopted: bool,
 }
 
 impl Family {
     pub(super) fn of(root: i32, start: u64, marks: Vec<Vec<u8>>) -> Family {
         roots().get_or_insert_default().insert(root);
-        Family { root, start, marks }
+        Family { root, start, marks, adopted: false }
+    }
+
+    /// That of a process which an earlier life of this program started, with this variable and perhaps others.
+    pub(super) fn adopted(root: i32, start: u64, mark: &str) -> Family {
+        Family { root, start, marks: vec![mark.as_bytes().to_vec()], adopted: true }
     }
 
     /// Whether a process belongs to it.
@@ -46,7 +53,7 @@ impl Family {
         // Whatever a root that has ended left behind is ours by now. A crash is answered within a millisecond, and going
         // through all of `/proc` would take longer than that.
         // Asked twice, because a list of children that changes while it is read can leave one out: proc(5).
-        if root.is_none() && !has_strays() && !has_strays() {
+        if root.is_none() && !self.adopted && !has_strays() && !has_strays() {
             return Ok(0);
         }
         let mut killed = HashSet::new();
@@ -89,7 +96,7 @@ impl Family {
             stat.session == self.root
                 || stat.group == self.root
                 || self.is_ancestor(&all, pid)
-                || (stat.parent == own && self.marks_are_on(pid))
+                || ((stat.parent == own || self.adopted) && self.marks_are_on(pid))
         };
         let mut members: HashMap<i32, Stat> = HashMap::new();
         members
@@ -111,6 +118,9 @@ impl Family {
     /// that. Looked at in this order, because that is the way in which a process moves while we look. All processes of the
     /// machine would do as well, but a hundred agents that end together would have each of them looked at a hundred times.
     fn suspects(&self) -> HashSet<i32> {
+        if self.adopted {
+            return proc::pids().collect();
+        }
         let mut found = HashSet::new();
         descend(self.root, &mut found);
         let Some(strays) = strays() else { return proc::pids().collect() };
@@ -132,10 +142,15 @@ impl Family {
     }
 
     fn marks_are_on(&self, pid: i32) -> bool {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let variables: HashSet<&[u8]> = environment.split(|byte| *byte == 0).collect();
-        !self.marks.is_empty() && self.marks.iter().all(|mark| variables.contains(mark.as_slice()))
+        !self.marks.is_empty() && is_marked(pid, self.marks.iter().map(Vec::as_slice))
     }
+}
+
+/// Whether a process has all of these variables in its environment.
+pub(super) fn is_marked<'a>(pid: i32, mut marks: impl Iterator<Item = &'a [u8]>) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let variables: HashSet<&[u8]> = environment.split(|byte| *byte == 0).collect();
+    marks.all(|mark| variables.contains(mark))
 }
 
 /// Makes this process the parent of its orphaned descendants.

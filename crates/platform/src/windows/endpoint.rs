@@ -35,6 +35,16 @@ impl Listener {
         Listener::bind(address, descriptor)
     }
 
+    /// Listens again where an earlier life of this service listened for an agent that outlived it: its address, which that agent
+    /// knows, and no other.
+    pub fn for_agents_at(_dirs: &Dirs, station: &Station, address: &str) -> Result<Listener, Error> {
+        if !address.starts_with(pipe::PREFIX) {
+            let problem = "is no pipe of this machine; nothing is listened at there".into();
+            return Err(Error::Unsafe { path: address.into(), problem });
+        }
+        Listener::bind(address.to_owned(), Descriptor::for_pipe(own_sid(), station.user()))
+    }
+
     /// Listens for people who look after the service: in a console, this user.
     pub fn for_control(dirs: &Dirs) -> Result<Listener, Error> {
         let address = dirs::control_pipe(dirs);

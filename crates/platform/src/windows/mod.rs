@@ -29,6 +29,8 @@ mod helper;
 #[cfg(feature = "host")]
 mod job;
 #[cfg(feature = "host")]
+pub(crate) mod keep;
+#[cfg(feature = "host")]
 mod notify;
 #[cfg(feature = "host")]
 mod output;
@@ -36,6 +38,8 @@ mod output;
 mod peer;
 #[cfg(feature = "host")]
 mod polite;
+#[cfg(feature = "host")]
+mod private;
 #[cfg(feature = "host")]
 mod process;
 #[cfg(feature = "host")]
@@ -67,8 +71,9 @@ pub use {
     endpoint::{ENDPOINT_PER, Listener},
     helper::helper_main,
     notify::notify_user,
-    output::Output,
+    output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},
+    private::{read_private, write_private},
     process::Process,
     session::Sessions,
     signals::Signals,

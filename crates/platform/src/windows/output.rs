@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::future::Future as _;
 use std::io;
 use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -16,6 +17,7 @@ use super::security::Descriptor;
 use super::stream::read_to_end;
 use super::token::own_sid;
 use super::{endpoint, pipe};
+use crate::Error;
 
 /// The reading end of a program's standard output or error. It ends when the last process that holds the other end has
 /// closed it: not before the program's own children have.
@@ -45,6 +47,56 @@ impl Output {
         }
         Ok((Output { pipe: server }, writer))
     }
+}
+
+impl Output {
+    /// All but the last `held` bytes that were read are dealt with: the next life of this program reads on from there. Means
+    /// nothing to a pipe, which ends with this one.
+    pub fn settle(&mut self, _held: usize) {}
+
+    /// For saying that its program has ended.
+    pub fn end(&self) -> OutputEnd {
+        OutputEnd
+    }
+}
+
+/// Says that the program of an output has ended, so that what it has written is all. A pipe knows by itself.
+#[derive(Clone, Debug)]
+pub struct OutputEnd;
+
+impl OutputEnd {
+    /// Nothing more comes.
+    pub fn announce(&self) {}
+}
+
+/// The folder of files in which kept processes write. There are none yet.
+#[derive(Clone, Debug)]
+pub struct Outputs;
+
+impl Outputs {
+    /// Opens the folder, and makes it if it is not there. Needs a runtime.
+    ///
+    /// # Errors
+    /// The folder cannot be had, or watched.
+    pub fn open(_folder: &Path) -> Result<Outputs, Error> {
+        Ok(Outputs)
+    }
+
+    /// Standard output and error of a launch of an earlier life, from where that left off; `None`: there are no such files.
+    ///
+    /// # Errors
+    /// The files cannot be read.
+    pub fn resume(&self, _label: &str) -> io::Result<Option<(Output, Output)>> {
+        Ok(None)
+    }
+
+    /// The labels of all files that are there.
+    pub fn labels(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Removes the files of a launch. Whoever has them open keeps them.
+    pub fn remove(&self, _label: &str) {}
 }
 
 /// An inheritable handle to nothing, for a program's standard input: reading it gives the end of the file.

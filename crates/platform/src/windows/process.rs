@@ -10,7 +10,7 @@ use super::handle::succeeded;
 use super::job::Job;
 use super::polite;
 use super::wait::Wait;
-use crate::{Exit, Peer};
+use crate::{Exit, Peer, ProcessRecord};
 
 /// The exit code of what we kill, as the task manager has it.
 const KILLED: u32 = 1;
@@ -38,6 +38,11 @@ impl Process {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// What finds it again after this program has ended; `None`: it ends with this program.
+    pub fn record(&self) -> Option<&ProcessRecord> {
+        None
     }
 
     /// Resolves once the root process has ended. May be awaited again and by several.

@@ -43,6 +43,14 @@ pub struct Launched {
 pub async fn launch(_station: &Station, command: &Command) -> Result<Launched, LaunchError> {
     let program = &command.program;
     trust::check_program(program, command.trust_writable_program)?;
+    if command.keep.is_some() {
+        return Err(LaunchError::refused(
+            "keep",
+            program.display().to_string(),
+            LaunchErrorKind::Wrong,
+            "this build cannot let agents outlive the service on Windows; set on_service_stop = \"stop\"",
+        ));
+    }
     let mut image = Image::new(command)?;
     let refused = |source| refusal::launch(program, source);
     let stdin = nothing().map_err(refused)?;

@@ -7,6 +7,7 @@ use windows_sys::Win32::System::RemoteDesktop::ProcessIdToSessionId;
 use super::handle::succeeded;
 use super::sid::Sid;
 use super::token::own_sid;
+use crate::ProcessRecord;
 
 /// All that is needed to start a process in a session, as its user. Cheap to clone; does not change.
 #[derive(Clone, Debug)]
@@ -25,6 +26,12 @@ impl Station {
     pub fn own() -> Station {
         let session = session_of(std::process::id()).expect("a process may always ask for its own session");
         Station { facts: Arc::new(Facts { user: own_sid().clone(), session }) }
+    }
+
+    /// What an earlier life left here in groups whose names begin like this: the rest of each name, and what ends it. As far
+    /// as the system can list them, which Windows cannot: a launch finds the job of its own name.
+    pub fn leftovers(&self, _prefix: &str) -> Vec<(String, ProcessRecord)> {
+        Vec::new()
     }
 
     pub(super) fn user(&self) -> &Sid {

@@ -49,6 +49,7 @@ pub(crate) fn program(path: &str, args: &[&str]) -> Command {
         name: format!("bilayer-test-{}", random_name()),
         trust_writable_program: true,
         leave_survivors: false,
+        keep: None,
     }
 }
 

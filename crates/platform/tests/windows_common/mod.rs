@@ -49,6 +49,7 @@ pub(crate) fn acting(role: &str) -> Command {
         name: "bilayer-test-agent".into(),
         trust_writable_program: true,
         leave_survivors: false,
+        keep: None,
     }
 }
 

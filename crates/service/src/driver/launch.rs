@@ -136,6 +136,7 @@ impl Driver {
             name,
             trust_writable_program: agent.command.trust_writable_program,
             leave_survivors: agent.spec.survivors == bilayer_core::Survivors::Leave,
+            keep: None,
         };
         let (address, endpoint) = self.endpoint(instance, generation)?;
         let token = Secret::from_random(bilayer_platform::random_bytes());

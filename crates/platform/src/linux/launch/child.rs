@@ -27,7 +27,8 @@ pub(super) struct Orders<'a> {
     pub(super) stdout: RawFd,
     pub(super) stderr: RawFd,
     pub(super) report: RawFd,
-    pub(super) parent: Pid,
+    /// Whom it dies with; `None`: it outlives us.
+    pub(super) parent: Option<Pid>,
 }
 
 /// Whom the child becomes.
@@ -109,10 +110,12 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
         thread::set_thread_res_uid(user.uid, user.uid, user.uid).map_err(at(Stage::User))?;
         leave_keyring();
     }
-    // The change of user clears the parent-death signal: prctl(2). If the parent is dead by now, nobody will send it.
-    process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Stage::ParentDeath))?;
-    if process::getppid() != Some(orders.parent) {
-        return Err((Stage::ParentDeath, Errno::SRCH));
+    if orders.parent.is_some() {
+        // The change of user clears the parent-death signal: prctl(2). If the parent is dead by now, nobody will send it.
+        process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Stage::ParentDeath))?;
+        if process::getppid() != orders.parent {
+            return Err((Stage::ParentDeath, Errno::SRCH));
+        }
     }
     connect_output(orders).map_err(at(Stage::Output))?;
     close_others(orders.report).map_err(at(Stage::Output))?;

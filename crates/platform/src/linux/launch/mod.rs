@@ -12,13 +12,12 @@ mod clone;
 mod failure;
 mod plan;
 
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
-use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 use tokio::io::AsyncReadExt as _;
@@ -80,8 +79,8 @@ pub async fn launch(station: &Station, command: &Command) -> Result<Launched, La
     let watch = |source| failure::busy("watch", command, source);
     Ok(Launched {
         process: Process::new(born.pid, born.pidfd, cgroup, Kin::of(command)).map_err(watch)?,
-        stdout: Output::new(born.stdout).map_err(watch)?,
-        stderr: Output::new(born.stderr).map_err(watch)?,
+        stdout: born.stdout,
+        stderr: born.stderr,
     })
 }
 
@@ -99,7 +98,7 @@ pub(super) async fn run(station: &Station, command: &Command) -> Result<(Process
     let born = newborn?.grown(command).await?;
     let watch = |source| failure::busy("watch", command, source);
     let process = Process::new(born.pid, born.pidfd, None, Kin::of(command)).map_err(watch)?;
-    Ok((process, Output::new(born.stdout).map_err(watch)?))
+    Ok((process, born.stdout))
 }
 
 /// The group that the process is born in. Where there can be none, it is told by process group and descent.
@@ -138,8 +137,8 @@ struct Newborn {
 struct Born {
     pid: i32,
     pidfd: Pidfd,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
+    stdout: Output,
+    stderr: Output,
 }
 
 fn bear(
@@ -147,20 +146,36 @@ fn bear(
     cgroup: Option<BorrowedFd<'_>>,
     command: &Command,
 ) -> Result<Newborn, LaunchError> {
-    let busy = |errno: Errno| failure::busy("make pipes for", command, errno.into());
+    let busy = |source: io::Error| failure::busy("make pipes for", command, source);
     let plan = Plan::draw(station, command)?;
-    let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(busy);
-    let (stdout, stderr, report) = (pipe()?, pipe()?, pipe()?);
-    for ours in [&stdout.0, &stderr.0, &report.0] {
-        // A property of this end: the program's own end blocks, as programs expect.
-        rustix::fs::fcntl_setfl(ours, OFlags::NONBLOCK).map_err(busy)?;
-    }
+    let report = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|errno| busy(errno.into()))?;
+    let [stdout, stderr] = outputs(command).map_err(busy)?;
     let orders = plan.orders([stdout.1.as_raw_fd(), stderr.1.as_raw_fd(), report.1.as_raw_fd()]);
     let (pid, pidfd) = clone::clone(&orders, cgroup, !plan.becomes_other())
         .map_err(|source| failure::clone(command, source))?;
     // The child's copy of the report's end is the last one from here on, or the pipe would not end when the program runs.
     let born = Born { pid, pidfd: Pidfd::new(pidfd), stdout: stdout.0, stderr: stderr.0 };
     Ok(Newborn { born, report: report.0, folder: plan.folder() })
+}
+
+/// Our ends of its standard output and error, and its own.
+fn outputs(command: &Command) -> io::Result<[(Output, OwnedFd); 2]> {
+    if let Some(keep) = &command.keep {
+        match keep.outputs.create(&keep.label) {
+            Ok(files) => return Ok(files),
+            // What an agent prints is worth less than the agent: it runs also when the disk is full.
+            Err(error) => tracing::warn!(
+                agent = command.name, %error,
+                "cannot make the files that a kept agent prints to; nothing of what it prints will be seen"
+            ),
+        }
+        let nowhere = || -> io::Result<(Output, OwnedFd)> {
+            let (output, _) = Output::pipe()?;
+            Ok((output, OpenOptions::new().write(true).open("/dev/null")?.into()))
+        };
+        return Ok([nowhere()?, nowhere()?]);
+    }
+    Ok([Output::pipe()?, Output::pipe()?])
 }
 
 impl Newborn {
@@ -239,6 +254,7 @@ mod tests {
             name: String::new(),
             trust_writable_program: true,
             leave_survivors: false,
+            keep: None,
         };
         let (process, mut output) = run(&station, &command).await.unwrap();
         let mut text = String::new();

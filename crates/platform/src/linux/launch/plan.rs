@@ -20,6 +20,7 @@ pub(super) struct Plan {
     folder: Option<CString>,
     fallback_folder: Option<CString>,
     becomes: Option<(Vec<Gid>, Uid, Gid, Login)>,
+    ends_with_us: bool,
     arguments: Vector,
     environment: Vector,
 }
@@ -56,6 +57,7 @@ impl Plan {
             folder,
             fallback_folder,
             becomes,
+            ends_with_us: command.keep.is_none(),
             arguments: Vector::new(arguments),
             environment: Vector::new(environment),
         })
@@ -90,7 +92,7 @@ impl Plan {
             stdout,
             stderr,
             report,
-            parent: rustix::process::getpid(),
+            parent: self.ends_with_us.then(rustix::process::getpid),
         }
     }
 }
