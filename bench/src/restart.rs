@@ -23,7 +23,7 @@ pub(crate) fn measure(folder: &Path, crashes: usize) -> Result<Vec<Row>> {
         compile(folder, "child", &["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"])?;
     let floor = compile(folder, "floor", &[])?;
     let (floor_notes, floor_fifo) = notes(folder, "floor.fifo")?;
-    let _floor = Killed(Command::new(floor).arg(&child).arg(&floor_fifo).stdin(Stdio::null()).spawn()?);
+    let floor = Killed(Command::new(floor).arg(&child).arg(&floor_fifo).stdin(Stdio::null()).spawn()?);
     let (notes, fifo) = notes(folder, "agent.fifo")?;
     let agent = format!(
         "[agent.child]\ncommand = ['{child}', '{fifo}']\nneeds_display = false\ntrust_writable_program = true\n\
@@ -37,6 +37,8 @@ pub(crate) fn measure(folder: &Path, crashes: usize) -> Result<Vec<Row>> {
         floor_samples.push(crash(&mut floor_pid, &floor_notes)?);
         samples.push(crash(&mut pid, &notes)?);
     }
+    // First the loop: it would start another child.
+    drop(floor);
     let _ = kill(floor_pid);
     let medians = (percentile(&mut samples, 50), percentile(&mut floor_samples, 50));
     let tails = (percentile(&mut samples, 90), percentile(&mut floor_samples, 90));
