@@ -10,7 +10,9 @@
 //! A [`Sessions`] source says who is logged on: `hint()` resolves when something may have changed, `enumerate()` says what
 //! is true now. Each session in an enumeration carries a [`Station`]: all that is needed to start a process in it, as its
 //! user. [`launch`] starts a [`Command`] at a station and returns a [`Process`]: owned, verified handles, never a bare pid.
-//! A [`Listener`] accepts [`Stream`]s with the [`Peer`] at their other end.
+//! A [`Listener`] accepts [`Stream`]s with the [`Peer`] at their other end. [`run_as_service`] connects to the service manager
+//! that started this program and hands out the [`ServiceHost`]; a [`ServiceManager`] installs services and asks for them from
+//! outside.
 //!
 //! **Architecture invariants:** no foreign type leaves this crate; nothing here decides *whether* an agent should run; every
 //! `unsafe` block is one call with its reason.
@@ -24,10 +26,16 @@ mod windows;
 #[cfg(windows)]
 use windows as system;
 
-// Plain text work of the Windows half, tested wherever the tests run.
+// Plain work of the Windows half, tested wherever the tests run.
+#[cfg(all(test, not(windows), feature = "host"))]
+#[path = "windows/host/control.rs"]
+mod control;
 #[cfg(all(test, not(windows)))]
 #[path = "windows/environment.rs"]
 mod environment;
+#[cfg(all(test, not(windows), feature = "host"))]
+#[path = "windows/host/inbox.rs"]
+mod inbox;
 #[cfg(all(test, not(windows)))]
 #[path = "windows/quoting.rs"]
 mod quoting;
@@ -39,7 +47,11 @@ mod endpoint;
 mod error;
 mod exit;
 #[cfg(feature = "host")]
+mod host;
+#[cfg(feature = "host")]
 mod keep;
+#[cfg(feature = "host")]
+mod manager;
 #[cfg(feature = "host")]
 mod session;
 mod signal;
@@ -51,7 +63,14 @@ pub use endpoint::EndpointPer;
 pub use error::{Cause, ConnectError, Error};
 pub use exit::{Exit, exit_key};
 #[cfg(feature = "host")]
+pub use host::{HostError, Notice, SessionChange};
+#[cfg(feature = "host")]
 pub use keep::{Keep, ProcessRecord, Root};
+#[cfg(feature = "host")]
+pub use manager::{
+    Account, Installation, Installed, InstalledService, ManagerError, Password, RunEnd, RunState, RunStatus,
+    StartType,
+};
 #[cfg(feature = "host")]
 pub use session::{Hint, Kind, Mode, SessionInfo, State, User};
 pub use signal::Signal;
@@ -62,6 +81,8 @@ pub use system::{
     notify_user, now, raise_descriptor_limit, read_private, server_identity, writable_by_others,
     write_private,
 };
+#[cfg(feature = "host")]
+pub use system::{HAS_SERVICES, ServiceHost, ServiceManager, installed_services, run_as_service};
 #[cfg(feature = "host")]
 pub use system::{SESSION_TYPES, knows_group, knows_user};
 pub use system::{Stream, connect, connect_control, random_bytes};

@@ -26,6 +26,8 @@ mod follow;
 #[cfg(feature = "host")]
 mod helper;
 #[cfg(feature = "host")]
+mod host;
+#[cfg(feature = "host")]
 pub(crate) mod keep;
 #[cfg(feature = "host")]
 mod launch;
@@ -33,6 +35,8 @@ mod launch;
 mod leader;
 #[cfg(feature = "host")]
 mod logind;
+#[cfg(feature = "host")]
+mod manager;
 #[cfg(feature = "host")]
 mod notify;
 #[cfg(feature = "host")]
@@ -71,7 +75,9 @@ pub use {
     descriptors::raise_descriptor_limit,
     endpoint::{ENDPOINT_PER, Listener},
     helper::helper_main,
+    host::{ServiceHost, run_as_service},
     launch::{Launched, launch},
+    manager::{HAS_SERVICES, ServiceManager, installed_services},
     notify::notify_user,
     output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},

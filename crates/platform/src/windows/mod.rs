@@ -27,9 +27,13 @@ mod environment;
 #[cfg(feature = "host")]
 mod helper;
 #[cfg(feature = "host")]
+mod host;
+#[cfg(feature = "host")]
 mod job;
 #[cfg(feature = "host")]
 pub(crate) mod keep;
+#[cfg(feature = "host")]
+mod manager;
 #[cfg(feature = "host")]
 mod notify;
 #[cfg(feature = "host")]
@@ -70,6 +74,8 @@ pub use {
     clock::now,
     endpoint::{ENDPOINT_PER, Listener},
     helper::helper_main,
+    host::{ServiceHost, run_as_service},
+    manager::{HAS_SERVICES, ServiceManager, installed_services},
     notify::notify_user,
     output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},
