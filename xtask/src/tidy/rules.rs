@@ -27,18 +27,18 @@ fn length(file: &File) -> Vec<Finding> {
 }
 
 fn no_unsafe(file: &File) -> Vec<Finding> {
-    if file.is_platform() {
+    if file.is_foreign() {
         return Vec::new();
     }
-    code_lines(file, r"\bunsafe\b", "only crates/platform may use unsafe code")
+    code_lines(file, r"\bunsafe\b", "only crates/platform and the stand-in for a DLL may use unsafe code")
 }
 
-/// Every crate root says so itself; the platform crate is the one that cannot.
+/// Every crate root says so itself; those that meet a foreign interface are the ones that cannot.
 fn forbids_unsafe(file: &File) -> Vec<Finding> {
     let is_root = ["src/lib.rs", "src/main.rs"].iter().any(|root| file.path.ends_with(root))
         || file.path.contains("src/bin/");
     match is_root
-        && !file.is_platform()
+        && !file.is_foreign()
         && !file.path.starts_with("fuzz/")
         && !file.code.contains("#![forbid(unsafe_code)]")
     {
@@ -54,12 +54,12 @@ fn no_cfg_os(file: &File) -> Vec<Finding> {
     let lines: Vec<_> = file.code.lines().collect();
     let allowed = |at: usize| {
         let line = lines[at].trim_start();
-        if file.is_platform() && line.starts_with("#[cfg(") {
+        if file.is_foreign() && line.starts_with("#[cfg(") {
             let mut following = lines[at + 1..].iter().filter(|line| !line.trim_start().starts_with("#["));
             return following.next().is_some_and(|line| item.is_match(line));
         }
         // A test or a test bed of one system says so at its head.
-        (file.is_test() || file.is_platform() || file.path.starts_with("bench/"))
+        (file.is_test() || file.is_foreign() || file.path.starts_with("bench/"))
             && line.starts_with("#![cfg(")
     };
     let breaks = |at: &usize| condition.is_match(lines[*at]) && !allowed(*at);
@@ -156,6 +156,7 @@ mod test {
     fn what_breaks_a_rule_is_found() {
         let cases = [
             ("crates/core/src/a.rs", "unsafe { x() }".to_owned()),
+            ("e2e/wine/src/a.rs", "unsafe { x() }".to_owned()),
             ("crates/core/src/lib.rs", "//! A crate.".to_owned()),
             ("examples/a/src/bin/b.rs", "fn main() {}".to_owned()),
             ("crates/core/src/a.rs", "#[cfg(windows)]\nmod b;".to_owned()),
@@ -185,6 +186,7 @@ mod test {
             ("crates/core/src/lib.rs", "#![forbid(unsafe_code)]\n// unsafe todo!() get_ cfg(windows)"),
             ("crates/platform/src/lib.rs", "#[cfg(windows)]\nmod windows;\n#[cfg(unix)]\npub use linux::*;"),
             ("crates/platform/src/a.rs", "unsafe { x() }"),
+            ("e2e/wine/wtsapi32/src/lib.rs", "#[cfg(windows)]\nmod a;\nunsafe { x() }"),
             ("crates/core/src/table.rs", "fn get_mut(&mut self) {}"),
             ("crates/platform/tests/a.rs", "#![cfg(target_os = \"linux\")]"),
             ("crates/platform/src/linux/login.rs", "#[zbus::proxy(\ninterface = \"a\"\n)]\ntrait Manager {}"),
