@@ -30,6 +30,7 @@ use crate::args::Arguments;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
+    bilayer_platform::harden();
     if let Some(code) = bilayer_platform::helper_main() {
         return code;
     }

@@ -72,14 +72,9 @@ fn print(session: &SessionInfo) {
 
 async fn start(session: &SessionInfo, program: PathBuf) {
     let command = Command {
-        program,
-        args: Vec::new(),
-        cwd: None,
         env: vec![("BILAYER_TEST".into(), session.id.clone())],
-        name: "bilayer-example-agent".into(),
         trust_writable_program: true,
-        leave_survivors: false,
-        keep: None,
+        ..Command::new(program, "bilayer-example-agent")
     };
     match launch(&session.station, &command).await {
         Ok(launched) => {

@@ -24,6 +24,55 @@ pub struct Command {
     pub leave_survivors: bool,
     /// It outlives this program; `None`: it is killed when this program ends, however that ends.
     pub keep: Option<Keep>,
+    /// With which of the rights that its user has.
+    pub elevation: Elevation,
+    /// Where its rights come from.
+    pub token: TokenSource,
+    /// A console program gets a window that its user sees. Read only where [`CONSOLE_WINDOWS`](crate::CONSOLE_WINDOWS) says so.
+    pub console_window: bool,
+}
+
+impl Command {
+    /// A program without arguments, with everything else at its default: nothing added, nothing trusted, nothing elevated.
+    pub fn new(program: impl Into<PathBuf>, name: impl Into<String>) -> Command {
+        Command {
+            program: program.into(),
+            args: Vec::new(),
+            cwd: None,
+            env: Vec::new(),
+            name: name.into(),
+            trust_writable_program: false,
+            leave_survivors: false,
+            elevation: Elevation::default(),
+            token: TokenSource::default(),
+            console_window: false,
+            keep: None,
+        }
+    }
+}
+
+/// With which rights a program runs where its user has two sets of them: on Windows an administrator's everyday programs have
+/// a filtered token, linked to another with all rights. On Linux there is one set, and this is ignored:
+/// [`HAS_TOKENS`](crate::HAS_TOKENS) says so beforehand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Elevation {
+    /// Those of the user's everyday programs.
+    #[default]
+    Filtered,
+    /// All that the user has; no more than the others for a user who is no administrator. The environment is then made of the
+    /// system's variables and the folders of the profile alone, since any of the user's programs can write the others.
+    Linked,
+}
+
+/// Where the rights of a program come from. On Linux there is one source, and this is ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TokenSource {
+    /// The token that the operating system gives out for the session.
+    #[default]
+    Session,
+    /// The same, and while it is not to be had, that of the session's shell: `%SystemRoot%\explorer.exe`, if it runs there as the
+    /// session's user and is not elevated.
+    Shell,
 }
 
 /// A launch that did not happen. Nothing of it is left running.

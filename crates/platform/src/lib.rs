@@ -37,6 +37,9 @@ mod environment;
 #[path = "windows/host/inbox.rs"]
 mod inbox;
 #[cfg(all(test, not(windows)))]
+#[path = "windows/pe.rs"]
+mod pe;
+#[cfg(all(test, not(windows)))]
 #[path = "windows/quoting.rs"]
 mod quoting;
 
@@ -57,7 +60,7 @@ mod session;
 mod signal;
 
 #[cfg(feature = "host")]
-pub use command::{Command, LaunchError, LaunchErrorKind};
+pub use command::{Command, Elevation, LaunchError, LaunchErrorKind, TokenSource};
 pub use dirs::Dirs;
 pub use endpoint::EndpointPer;
 pub use error::{Cause, ConnectError, Error};
@@ -76,13 +79,13 @@ pub use session::{Hint, Kind, Mode, SessionInfo, State, User};
 pub use signal::Signal;
 #[cfg(feature = "host")]
 pub use system::{
-    Alarm, ENDPOINT_PER, Launched, Listener, Output, OutputEnd, Outputs, Peer, Process, Sessions, Signals,
-    Station, check_program, forget_startup, has_session_tracking, helper_main, is_privileged, launch,
-    notify_user, now, raise_descriptor_limit, read_private, server_identity, writable_by_others,
-    write_private,
+    Alarm, CONSOLE_WINDOWS, ENDPOINT_PER, Launched, Listener, Output, OutputEnd, Outputs, Peer, Process,
+    Sessions, Signals, Station, check_program, forget_startup, harden, has_session_tracking, helper_main,
+    is_privileged, launch, notify_user, now, raise_descriptor_limit, read_private, server_identity,
+    writable_by_others, write_private,
 };
 #[cfg(feature = "host")]
 pub use system::{HAS_SERVICES, ServiceHost, ServiceManager, installed_services, run_as_service};
 #[cfg(feature = "host")]
-pub use system::{SESSION_TYPES, knows_group, knows_user};
+pub use system::{HAS_TOKENS, SESSION_TYPES, knows_group, knows_user};
 pub use system::{Stream, connect, connect_control, random_bytes};

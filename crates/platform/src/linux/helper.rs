@@ -87,15 +87,11 @@ fn notification(title: &str, text: &str) -> Command {
 
 fn command(word: &str) -> Command {
     Command {
-        // The very file that runs now, also if it was replaced meanwhile.
-        program: PathBuf::from("/proc/self/exe"),
         args: vec![MARK.into(), word.into()],
         cwd: Some(PathBuf::from("/")),
-        env: Vec::new(),
-        name: String::new(),
         trust_writable_program: true,
-        leave_survivors: false,
-        keep: None,
+        // The very file that runs now, also if it was replaced meanwhile.
+        ..Command::new("/proc/self/exe", "")
     }
 }
 

@@ -102,6 +102,11 @@ pub fn has_session_tracking() -> bool {
     std::fs::symlink_metadata("/run/systemd/system").is_ok_and(|folder| folder.is_dir())
 }
 
+/// Whether programs have their rights from tokens, of which a user can have several. On Linux a user has the rights of the uid
+/// and the groups, and that is all.
+#[cfg(feature = "host")]
+pub const HAS_TOKENS: bool = false;
+
 /// The types that a session can have, and whether such a session has a screen: sd_session_get_type(3), and `web` of
 /// systemd 239.
 #[cfg(feature = "host")]
@@ -113,3 +118,12 @@ pub const SESSION_TYPES: &[(&str, bool)] = &[
     ("web", false),
     ("unspecified", false),
 ];
+
+/// Whether a console program can be given a window of its own. Here a terminal is a program like any other.
+#[cfg(feature = "host")]
+pub const CONSOLE_WINDOWS: bool = false;
+
+/// Closes what an ordinary program leaves open to those who would plant code in it. The loader of Linux looks into the system's own
+/// folders by itself.
+#[cfg(feature = "host")]
+pub fn harden() {}

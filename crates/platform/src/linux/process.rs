@@ -203,14 +203,9 @@ mod tests {
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join("cgroup.procs"), "").unwrap();
             let command = Command {
-                program: "/bin/sleep".into(),
                 args: vec!["1000".into()],
-                cwd: None,
-                env: Vec::new(),
-                name: "group".into(),
                 trust_writable_program: true,
-                leave_survivors: false,
-                keep: None,
+                ..Command::new("/bin/sleep", "group")
             };
             let (mut process, _output) = launch::run(&Station::own(), &command).await.unwrap();
             process.kin = KinGroup::Cgroup(Cgroup::create(&folder, "").unwrap());

@@ -25,6 +25,8 @@ mod endpoint;
 #[cfg(feature = "host")]
 mod environment;
 #[cfg(feature = "host")]
+mod harden;
+#[cfg(feature = "host")]
 mod helper;
 #[cfg(feature = "host")]
 mod host;
@@ -39,6 +41,8 @@ mod notify;
 #[cfg(feature = "host")]
 mod output;
 #[cfg(feature = "host")]
+mod pe;
+#[cfg(feature = "host")]
 mod peer;
 #[cfg(feature = "host")]
 mod polite;
@@ -46,6 +50,8 @@ mod polite;
 mod private;
 #[cfg(feature = "host")]
 mod process;
+#[cfg(feature = "host")]
+mod program;
 #[cfg(feature = "host")]
 mod quoting;
 #[cfg(feature = "host")]
@@ -73,6 +79,7 @@ pub use {
     alarm::Alarm,
     clock::now,
     endpoint::{ENDPOINT_PER, Listener},
+    harden::harden,
     helper::helper_main,
     host::{ServiceHost, run_as_service},
     manager::{HAS_SERVICES, ServiceManager, installed_services},
@@ -81,11 +88,12 @@ pub use {
     peer::{Peer, server_identity},
     private::{read_private, write_private},
     process::Process,
+    program::check_program,
     session::Sessions,
     signals::Signals,
     spawn::{Launched, launch},
     station::Station,
-    trust::{check_program, writable_by_others},
+    trust::writable_by_others,
 };
 
 /// Whether this process may act for other users: it runs as LocalSystem, the only account that is given other users' tokens.
@@ -113,6 +121,10 @@ pub fn has_session_tracking() -> bool {
 #[cfg(feature = "host")]
 pub const SESSION_TYPES: &[(&str, bool)] = &[];
 
+/// Whether programs have their rights from tokens, of which a user can have several: then `elevation` and `token` mean something.
+#[cfg(feature = "host")]
+pub const HAS_TOKENS: bool = true;
+
 /// Whether there is a user of this name or SID. Not asked here: the answer may be a domain controller's, which takes minutes to
 /// fail when none is in reach.
 #[cfg(feature = "host")]
@@ -125,3 +137,7 @@ pub fn knows_user(_user: &str) -> Option<bool> {
 pub fn knows_group(_group: &str) -> Option<bool> {
     None
 }
+
+/// Whether a console program can be given a window of its own.
+#[cfg(feature = "host")]
+pub const CONSOLE_WINDOWS: bool = true;

@@ -22,7 +22,7 @@ use super::job::Job;
 use super::output::{Output, nothing};
 use super::stream::is;
 use super::wide::wide;
-use super::{polite, quoting, refusal, trust};
+use super::{polite, program, quoting, refusal};
 use crate::{Command, LaunchError, LaunchErrorKind, Process, Station};
 
 /// `CreateProcessW`: the command line has at most 32,767 characters, its end marker included.
@@ -41,18 +41,18 @@ pub struct Launched {
 /// Starts a program at a station, in a job of its own. Its standard input is empty; of our handles it inherits the ends of its
 /// two outputs and nothing else.
 pub async fn launch(_station: &Station, command: &Command) -> Result<Launched, LaunchError> {
-    let program = &command.program;
-    trust::check_program(program, command.trust_writable_program)?;
+    let path = &command.program;
+    program::examine(path, command.trust_writable_program)?;
     if command.keep.is_some() {
         return Err(LaunchError::refused(
             "keep",
-            program.display().to_string(),
+            path.display().to_string(),
             LaunchErrorKind::Wrong,
             "this build cannot let agents outlive the service on Windows; set on_service_stop = \"stop\"",
         ));
     }
     let mut image = Image::new(command)?;
-    let refused = |source| refusal::launch(program, source);
+    let refused = |source| refusal::launch(path, source);
     let stdin = nothing().map_err(refused)?;
     let (stdout, stdout_writer) = Output::pair().map_err(refused)?;
     let (stderr, stderr_writer) = Output::pair().map_err(refused)?;
@@ -100,7 +100,7 @@ impl Image {
             return Err(refused(&advice));
         }
         Ok(Image {
-            program: wide(program),
+            program: wide(program::for_launch(&command.program)),
             command_line,
             environment: environment_of(command),
             cwd: cwd.map(wide),

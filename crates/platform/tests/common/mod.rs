@@ -41,15 +41,10 @@ pub(crate) fn sh(script: &str) -> Command {
 /// A program with arguments.
 pub(crate) fn program(path: &str, args: &[&str]) -> Command {
     Command {
-        program: PathBuf::from(path),
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-        cwd: None,
-        env: Vec::new(),
-        // It names the control group, and tests run side by side.
-        name: format!("bilayer-test-{}", random_name()),
         trust_writable_program: true,
-        leave_survivors: false,
-        keep: None,
+        // The name is that of the control group, and tests run side by side.
+        ..Command::new(path, format!("bilayer-test-{}", random_name()))
     }
 }
 

@@ -42,14 +42,10 @@ pub(crate) fn stay() -> ! {
 /// A command that plays a part.
 pub(crate) fn acting(role: &str) -> Command {
     Command {
-        program: std::env::current_exe().unwrap(),
         args: ["role", "--exact", "--nocapture"].map(str::to_owned).to_vec(),
-        cwd: None,
         env: vec![(ROLE.into(), role.into())],
-        name: "bilayer-test-agent".into(),
         trust_writable_program: true,
-        leave_survivors: false,
-        keep: None,
+        ..Command::new(std::env::current_exe().unwrap(), "bilayer-test-agent")
     }
 }
 

@@ -129,14 +129,12 @@ impl Driver {
         };
         let name = format!("bilayer-{}-{}", self.config.service.name, agent.name);
         let mut command = bilayer_platform::Command {
-            program: agent.command.program.clone(),
             args: agent.command.args.clone(),
             cwd: agent.command.cwd.clone(),
             env: agent.command.env.clone(),
-            name,
             trust_writable_program: agent.command.trust_writable_program,
             leave_survivors: agent.spec.survivors == bilayer_core::Survivors::Leave,
-            keep: None,
+            ..bilayer_platform::Command::new(&agent.command.program, name)
         };
         let (address, endpoint) = self.endpoint(instance, generation)?;
         let token = Secret::from_random(bilayer_platform::random_bytes());

@@ -247,14 +247,10 @@ mod tests {
             scope: Some(scope),
         });
         let command = Command {
-            program: "/bin/cat".into(),
             args: vec!["/proc/self/cgroup".into()],
             cwd: Some("/".into()),
-            env: Vec::new(),
-            name: String::new(),
             trust_writable_program: true,
-            leave_survivors: false,
-            keep: None,
+            ..Command::new("/bin/cat", "")
         };
         let (process, mut output) = run(&station, &command).await.unwrap();
         let mut text = String::new();
