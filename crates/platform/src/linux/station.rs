@@ -12,7 +12,7 @@ use super::account::Account;
 use super::environment;
 use super::leader::{Leader, Login};
 use super::{cgroup, keep};
-use crate::ProcessRecord;
+use crate::{LaunchError, LaunchErrorKind, ProcessRecord};
 
 /// All that is needed to start a process in a session, as its user. Cheap to clone; does not change: an enumeration brings a
 /// new one where something has.
@@ -90,6 +90,20 @@ impl Station {
         let Some(scope) = &self.facts.scope else { return Vec::new() };
         let found = cgroup::below(scope, prefix).into_iter();
         found.map(|name| (name[prefix.len()..].to_owned(), keep::of_group(&scope.join(&name)))).collect()
+    }
+
+    /// Whether enough is known for a launch. Asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// `NotReady`: the environment of its session is not known yet.
+    pub fn ready(&self) -> Result<(), LaunchError> {
+        if self.facts.environment_known {
+            return Ok(());
+        }
+        let advice = "the environment of their session is not known yet";
+        let user = self.facts.user.clone();
+        Err(LaunchError::refused("start a program for", user, LaunchErrorKind::NotReady, advice))
     }
 
     pub(crate) fn facts(&self) -> &Facts {

@@ -31,8 +31,7 @@ impl Listener {
     /// launch, is not part of it.
     pub fn for_agents(_dirs: &Dirs, station: &Station, _tag: &str) -> Result<Listener, Error> {
         let address = pipe::random_name("agent");
-        let descriptor = Descriptor::for_pipe(own_sid(), station.user());
-        Listener::bind(address, descriptor)
+        Listener::bind(address, descriptor_for(station))
     }
 
     /// Listens again where an earlier life of this service listened for an agent that outlived it: its address, which that agent
@@ -42,7 +41,7 @@ impl Listener {
             let problem = "is no pipe of this machine; nothing is listened at there".into();
             return Err(Error::Unsafe { path: address.into(), problem });
         }
-        Listener::bind(address.to_owned(), Descriptor::for_pipe(own_sid(), station.user()))
+        Listener::bind(address.to_owned(), descriptor_for(station))
     }
 
     /// Listens for people who look after the service: in a console, this user.
@@ -104,6 +103,11 @@ impl Listener {
     fn instance(&self) -> io::Result<NamedPipeServer> {
         create(&options(), &self.address, &self.descriptor)
     }
+}
+
+fn descriptor_for(station: &Station) -> io::Result<Descriptor> {
+    let user = station.user().ok_or_else(|| io::Error::other("the user of the session is not known yet"))?;
+    Descriptor::for_pipe(own_sid(), user)
 }
 
 fn options() -> ServerOptions {

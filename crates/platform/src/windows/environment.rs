@@ -8,6 +8,26 @@ use std::collections::BTreeMap;
 /// A string as Windows has it: UTF-16 that may hold unpaired surrogates.
 pub(super) type Units = Vec<u16>;
 
+/// Names and values, in any order.
+pub(super) type Variables = Vec<(Units, Units)>;
+
+/// A text as Windows has it.
+pub(super) fn units(text: &str) -> Units {
+    text.encode_utf16().collect()
+}
+
+/// Reads a block, given without its last end marker or with it. What has no name is left out.
+pub(super) fn variables(block: &[u16]) -> Variables {
+    let entries = block.split(|unit| *unit == 0).take_while(|entry| !entry.is_empty());
+    entries
+        .filter_map(|entry| {
+            // The variables that hold the drives' folders have names that begin with `=`.
+            let at = 1 + entry.get(1..)?.iter().position(|unit| *unit == u16::from(b'='))?;
+            Some((entry[..at].to_vec(), entry[at + 1..].to_vec()))
+        })
+        .collect()
+}
+
 /// Builds the block. Of names that differ only by case the later one stands, with its own spelling.
 pub(super) fn block(variables: impl IntoIterator<Item = (Units, Units)>) -> Units {
     let mut sorted = BTreeMap::new();
@@ -104,6 +124,15 @@ mod tests {
     #[test]
     fn the_drives_own_variables_come_first() {
         assert_eq!(block_of(&[("A", "1"), ("=C:", r"C:\x")]), "=C:=C:\\x\0A=1\0\0");
+    }
+
+    #[test]
+    fn a_block_is_read_as_it_was_built() {
+        let given = [("=C:", r"C:\x"), ("A", "1=2"), ("b", ""), ("Path", "x;y")];
+        let given: Variables = given.map(|(name, value)| (units(name), units(value))).into();
+        assert_eq!(variables(&block(given.clone())), given);
+        assert!(variables(&[]).is_empty() && variables(&[0, 0]).is_empty());
+        assert!(variables(&units("no sign\0\0")).is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod random;
 mod security;
 mod sid;
 mod stream;
+#[allow(dead_code)] // Until the launch uses it.
 mod token;
 mod wide;
 
@@ -20,6 +21,9 @@ mod alarm;
 mod attributes;
 #[cfg(feature = "host")]
 mod clock;
+#[cfg(feature = "host")]
+#[allow(dead_code)] // Until the launch uses it.
+mod credentials;
 #[cfg(feature = "host")]
 mod endpoint;
 #[cfg(feature = "host")]
@@ -51,6 +55,9 @@ mod private;
 #[cfg(feature = "host")]
 mod process;
 #[cfg(feature = "host")]
+#[allow(dead_code)] // Until the launch uses it.
+mod profile;
+#[cfg(feature = "host")]
 mod program;
 #[cfg(feature = "host")]
 mod quoting;
@@ -59,10 +66,13 @@ mod refusal;
 #[cfg(feature = "host")]
 mod session;
 #[cfg(feature = "host")]
+mod shell;
+#[cfg(feature = "host")]
 mod signals;
 #[cfg(feature = "host")]
 mod spawn;
 #[cfg(feature = "host")]
+#[allow(dead_code)] // Until the launch uses it.
 mod station;
 #[cfg(feature = "host")]
 mod trust;

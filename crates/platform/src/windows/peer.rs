@@ -58,7 +58,7 @@ impl Peer {
 
     /// Whether it can be an agent of that station: it has its user and is in its session.
     pub fn may_serve(&self, station: &Station) -> bool {
-        self.user == *station.user() && self.session == station.session()
+        station.user() == Some(&self.user) && self.session == station.session()
     }
 
     pub(super) fn process(&self) -> BorrowedHandle<'_> {

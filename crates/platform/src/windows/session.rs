@@ -13,7 +13,7 @@ use windows_sys::Win32::System::WindowsProgramming::GetUserNameW;
 use windows_sys::Win32::UI::WindowsAndMessaging::{GetSystemMetrics, SM_REMOTESESSION};
 
 use super::handle::succeeded;
-use super::token::Token;
+use super::token::{Token, own_sid};
 use super::window::{Seen, Window};
 use crate::{Error, Hint, Kind, Mode, SessionInfo, State, Station, User};
 
@@ -52,7 +52,7 @@ impl Sessions {
         let logon = Token::own().and_then(|token| token.logon());
         let logon = logon.map_err(|error| failed("look up this program's own logon", error))?;
         let name = user_name().map_err(|error| failed("look up this program's own user", error))?;
-        let user = User { name, id: station.user().to_string() };
+        let user = User { name, id: own_sid().to_string() };
         Ok(Sessions { window, seen, station, user, logon })
     }
 

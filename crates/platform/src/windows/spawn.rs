@@ -40,8 +40,17 @@ pub struct Launched {
 
 /// Starts a program at a station, in a job of its own. Its standard input is empty; of our handles it inherits the ends of its
 /// two outputs and nothing else.
-pub async fn launch(_station: &Station, command: &Command) -> Result<Launched, LaunchError> {
+pub async fn launch(station: &Station, command: &Command) -> Result<Launched, LaunchError> {
     let path = &command.program;
+    if station.credentials(command)?.is_some() {
+        let advice = "programs of other users are not started yet";
+        return Err(LaunchError::refused(
+            "execute",
+            path.display().to_string(),
+            LaunchErrorKind::Wrong,
+            advice,
+        ));
+    }
     program::examine(path, command.trust_writable_program)?;
     if command.keep.is_some() {
         return Err(LaunchError::refused(

@@ -1,31 +1,63 @@
 //! Where a process can be started: a user in a session.
 
-use std::sync::Arc;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use windows_sys::Win32::System::RemoteDesktop::ProcessIdToSessionId;
 
+use super::credentials::{self, Credentials, PrimaryToken};
+use super::environment::Variables;
 use super::handle::succeeded;
 use super::sid::Sid;
-use super::token::own_sid;
-use crate::ProcessRecord;
+use super::token::{Token, own_sid};
+use super::{profile, shell};
+use crate::{Command, LaunchError, LaunchErrorKind, ProcessRecord, TokenSource};
 
-/// All that is needed to start a process in a session, as its user. Cheap to clone; does not change.
-#[derive(Clone, Debug)]
+/// All that is needed to start a process in a session, as its user. Cheap to clone; does not change: an enumeration brings a
+/// new one where something has.
+#[derive(Clone)]
 pub struct Station {
     facts: Arc<Facts>,
 }
 
-#[derive(Debug)]
+/// What a station is made of.
 struct Facts {
-    user: Sid,
     session: u32,
+    user: Option<Sid>,
+    /// `None`: what is started here is what this program is.
+    becomes: Option<BecomeUser>,
+    /// Why the user's token could not be had when the session was looked at.
+    no_token: Option<i32>,
+}
+
+/// What it takes to be a user in one of their sessions.
+pub(super) struct BecomeUser {
+    /// The user's name and its domain, which may be the machine.
+    pub(super) name: String,
+    pub(super) domain: String,
+    /// The number of the logon: the session can be somebody else's by the time of a launch. `None`: no token said it yet.
+    pub(super) logon: Option<u64>,
+    /// Held, so that a restart asks nobody. `None`: not known yet.
+    pub(super) home: Option<Arc<Home>>,
+    /// The environment for programs with all rights, made when one is started.
+    pub(super) elevated: OnceLock<Variables>,
+}
+
+/// What Windows keeps for a user, as it was when it was read.
+#[derive(PartialEq, Eq)]
+pub(super) struct Home {
+    pub(super) environment: Variables,
+    pub(super) profile: PathBuf,
 }
 
 impl Station {
     /// This program's own user, session and environment.
     pub fn own() -> Station {
         let session = session_of(std::process::id()).expect("a process may always ask for its own session");
-        Station { facts: Arc::new(Facts { user: own_sid().clone(), session }) }
+        let facts = Facts { session, user: Some(own_sid().clone()), becomes: None, no_token: None };
+        Station { facts: Arc::new(facts) }
     }
 
     /// What an earlier life left here in groups whose names begin like this: the rest of each name, and what ends it. As far
@@ -34,17 +66,122 @@ impl Station {
         Vec::new()
     }
 
-    pub(super) fn user(&self) -> &Sid {
-        &self.facts.user
+    /// A user in a session. `no_token` is why there is no token, where there is none.
+    pub(super) fn of_user(
+        session: u32,
+        user: Option<Sid>,
+        becomes: BecomeUser,
+        no_token: Option<i32>,
+    ) -> Station {
+        Station { facts: Arc::new(Facts { session, user, becomes: Some(becomes), no_token }) }
+    }
+
+    /// Whether enough is known to prepare a launch. Asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// `NotReady`: the session's token, or the environment of its user, is not there yet. Other kinds: the token was refused.
+    pub fn ready(&self) -> Result<(), LaunchError> {
+        let Some(becomes) = &self.facts.becomes else { return Ok(()) };
+        match (&self.facts.user, self.facts.no_token) {
+            (Some(_), _) if becomes.home.is_some() => Ok(()),
+            (None, Some(code)) => {
+                Err(credentials::no_token(&self.name(), io::Error::from_raw_os_error(code)))
+            }
+            _ => Err(self.refused(LaunchErrorKind::NotReady, "the environment of the user is not known yet")),
+        }
+    }
+
+    /// What a command is started with here: `None` at this program's own station, where it is a child like any other.
+    ///
+    /// Asks the system for the token, which takes about a tenth of a millisecond, and makes sure that it is that of the logon
+    /// which this station stands for. The rest is known already.
+    ///
+    /// # Errors
+    ///
+    /// `NotReady`, `Gone` where the session is somebody else's by now, `Wrong` where this program is not LocalSystem.
+    pub(super) fn credentials(&self, command: &Command) -> Result<Option<Credentials>, LaunchError> {
+        let Some(becomes) = &self.facts.becomes else { return Ok(None) };
+        self.ready()?;
+        let refused = |error| credentials::no_token(&self.name(), error);
+        let token = self.token(becomes, command.token)?;
+        let (token, elevated) = credentials::elevate(token, command.elevation).map_err(refused)?;
+        let user = token.user().map_err(refused)?;
+        if Some(&user) != self.facts.user.as_ref() {
+            return Err(self.refused(LaunchErrorKind::Gone, "the session belongs to another user by now"));
+        }
+        let home = becomes.home.as_ref().expect("a station that is ready knows it");
+        let environment = match becomes.elevated.get() {
+            _ if !elevated => home.environment.clone(),
+            Some(environment) => environment.clone(),
+            None => {
+                let system = profile::system_environment().map_err(refused)?;
+                let made =
+                    credentials::elevated_environment(system, &becomes.domain, &becomes.name, &home.profile);
+                becomes.elevated.get_or_init(|| made).clone()
+            }
+        };
+        let token = PrimaryToken::from_token(&token).map_err(refused)?;
+        Ok(Some(Credentials { token, environment, profile: home.profile.clone() }))
+    }
+
+    /// The session's token, which is that of the logon and never this service's own.
+    fn token(&self, becomes: &BecomeUser, from: TokenSource) -> Result<Token, LaunchError> {
+        let refused = |error| credentials::no_token(&self.name(), error);
+        let token = match (Token::of_session(self.session()), from) {
+            (Ok(token), _) => token,
+            (Err(error), TokenSource::Session) => return Err(refused(error)),
+            // The first answer is the one that people can do something about.
+            (Err(error), TokenSource::Shell) => {
+                let is_the_user = |found: &Sid| Some(found) == self.user();
+                return shell::token_of(self.session(), is_the_user).map_err(|_| refused(error));
+            }
+        };
+        let (user, logon) = (token.user().map_err(refused)?, token.logon().map_err(refused)?);
+        if user.is_local_system() {
+            let advice = "it is that of the system itself, which no agent is given";
+            return Err(self.refused(LaunchErrorKind::Wrong, advice));
+        }
+        if Some(&user) != self.user() || becomes.logon.is_some_and(|known| known != logon) {
+            return Err(self.refused(LaunchErrorKind::Gone, "the session belongs to another logon by now"));
+        }
+        Ok(token)
+    }
+
+    /// Its user; `None` until a token has said it.
+    pub(super) fn user(&self) -> Option<&Sid> {
+        self.facts.user.as_ref()
     }
 
     pub(super) fn session(&self) -> u32 {
         self.facts.session
     }
+
+    /// For people.
+    fn name(&self) -> String {
+        match &self.facts.becomes {
+            Some(becomes) => format!("session {} ({})", self.facts.session, becomes.name),
+            None => format!("session {}", self.facts.session),
+        }
+    }
+
+    fn refused(&self, kind: LaunchErrorKind, advice: &str) -> LaunchError {
+        LaunchError::refused("start a program in", self.name(), kind, advice)
+    }
+}
+
+/// Without the environment: it may hold secrets.
+impl fmt::Debug for Station {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Station")
+            .field("session", &self.facts.session)
+            .field("user", &self.facts.user)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The session that a process is in.
-pub(super) fn session_of(pid: u32) -> std::io::Result<u32> {
+pub(super) fn session_of(pid: u32) -> io::Result<u32> {
     let mut session = 0;
     // SAFETY: `session` is ours to be written.
     succeeded(unsafe { ProcessIdToSessionId(pid, &mut session) })?;

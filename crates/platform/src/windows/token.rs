@@ -9,7 +9,15 @@ use windows_sys::Win32::Security::{
     GetTokenInformation, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 #[cfg(feature = "host")]
-use windows_sys::Win32::Security::{TOKEN_ELEVATION, TOKEN_STATISTICS, TokenElevation, TokenStatistics};
+use windows_sys::Win32::Security::{
+    SID_AND_ATTRIBUTES, TOKEN_ACCESS_MASK, TOKEN_ELEVATION, TOKEN_ELEVATION_TYPE, TOKEN_GROUPS,
+    TOKEN_LINKED_TOKEN, TOKEN_STATISTICS, TokenElevation, TokenElevationType, TokenElevationTypeFull,
+    TokenElevationTypeLimited, TokenGroups, TokenLinkedToken, TokenStatistics,
+};
+#[cfg(feature = "host")]
+use windows_sys::Win32::System::RemoteDesktop::WTSQueryUserToken;
+#[cfg(feature = "host")]
+use windows_sys::Win32::System::SystemServices::{SE_GROUP_INTEGRITY, SE_GROUP_LOGON_ID};
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
 };
@@ -17,26 +25,53 @@ use windows_sys::Win32::System::Threading::{
 use super::handle::{owned, succeeded};
 use super::sid::Sid;
 
-/// The token of a process, open for questions.
+/// An access token, open for questions. It does not say what it is to anybody: there is no `Debug`.
 pub(super) struct Token(OwnedHandle);
+
+/// What the elevation of an administrator's token can be: with user account control there are two that are linked.
+#[cfg(feature = "host")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ElevationType {
+    /// There is one token only: an ordinary user's, or one where user account control does not take part.
+    Default,
+    /// The one with all rights; the filtered one is linked to it.
+    Full,
+    /// The filtered one; the one with all rights is linked to it.
+    Limited,
+}
 
 impl Token {
     /// This process's own.
     pub(super) fn own() -> io::Result<Token> {
         // SAFETY: takes nothing and returns a constant that stands for this process.
         let process = unsafe { GetCurrentProcess() };
-        Token::open(process)
+        Token::open(process, TOKEN_QUERY)
     }
 
     /// That of another process.
     pub(super) fn of(process: BorrowedHandle<'_>) -> io::Result<Token> {
-        Token::open(process.as_raw_handle())
+        Token::open(process.as_raw_handle(), TOKEN_QUERY)
     }
 
-    fn open(process: HANDLE) -> io::Result<Token> {
+    /// That of another process, also for making another of it.
+    #[cfg(feature = "host")]
+    pub(super) fn of_with(process: BorrowedHandle<'_>, access: TOKEN_ACCESS_MASK) -> io::Result<Token> {
+        Token::open(process.as_raw_handle(), access)
+    }
+
+    /// That of the user who is logged on in a session: `WTSQueryUserToken`. `ERROR_NO_TOKEN` says that nobody is, or not yet.
+    #[cfg(feature = "host")]
+    pub(super) fn of_session(session: u32) -> io::Result<Token> {
+        let mut token = std::ptr::null_mut();
+        // SAFETY: `token` is ours to be written.
+        succeeded(unsafe { WTSQueryUserToken(session, &mut token) })?;
+        owned(token).map(Token)
+    }
+
+    fn open(process: HANDLE, access: u32) -> io::Result<Token> {
         let mut token = std::ptr::null_mut();
         // SAFETY: `process` is alive for the call; `token` is ours to be written.
-        succeeded(unsafe { OpenProcessToken(process, TOKEN_QUERY, &mut token) })?;
+        succeeded(unsafe { OpenProcessToken(process, access, &mut token) })?;
         owned(token).map(Token)
     }
 
@@ -60,6 +95,29 @@ impl Token {
         Ok(elevation[0].TokenIsElevated != 0)
     }
 
+    /// Whether there are two tokens, and which of them this is.
+    #[cfg(feature = "host")]
+    pub(super) fn elevation_type(&self) -> io::Result<ElevationType> {
+        let mut found: [TOKEN_ELEVATION_TYPE; 1] = [0];
+        self.ask(TokenElevationType, &mut found)?;
+        const FULL: TOKEN_ELEVATION_TYPE = TokenElevationTypeFull;
+        const LIMITED: TOKEN_ELEVATION_TYPE = TokenElevationTypeLimited;
+        Ok(match found[0] {
+            FULL => ElevationType::Full,
+            LIMITED => ElevationType::Limited,
+            _ => ElevationType::Default,
+        })
+    }
+
+    /// The other of the two tokens. For a process with `SeTcbPrivilege` it is one that programs can be started with; others get
+    /// one that only answers questions.
+    #[cfg(feature = "host")]
+    pub(super) fn linked(&self) -> io::Result<Token> {
+        let mut linked = [TOKEN_LINKED_TOKEN::default()];
+        self.ask(TokenLinkedToken, &mut linked)?;
+        owned(linked[0].LinkedToken).map(Token)
+    }
+
     /// The number of its logon, which is not given out twice between two boots.
     #[cfg(feature = "host")]
     pub(super) fn logon(&self) -> io::Result<u64> {
@@ -67,6 +125,42 @@ impl Token {
         self.ask(TokenStatistics, &mut statistics)?;
         let id = statistics[0].AuthenticationId;
         Ok(u64::from(id.HighPart.cast_unsigned()) << 32 | u64::from(id.LowPart))
+    }
+
+    /// The groups that its user is in. Those that a filtered token has for denials only are among them; what says something of
+    /// this one logon (its own identifier, the integrity level) is not.
+    #[cfg(feature = "host")]
+    pub(super) fn groups(&self) -> io::Result<Vec<Sid>> {
+        let mut needed = 0;
+        // SAFETY: without a buffer the call only says how long the answer is; it then "fails", which is how it is documented.
+        unsafe {
+            GetTokenInformation(self.0.as_raw_handle(), TokenGroups, std::ptr::null_mut(), 0, &mut needed)
+        };
+        if needed as usize > GROUPS_LENGTH_MAX {
+            return Err(io::Error::other("the token has more groups than Windows puts into one"));
+        }
+        let mut buffer = vec![0_u64; (needed as usize).max(size_of::<TOKEN_GROUPS>()).div_ceil(8)];
+        self.ask(TokenGroups, &mut buffer)?;
+        let answer = buffer.as_ptr().cast::<TOKEN_GROUPS>();
+        // SAFETY: on success the buffer, which is aligned for it, starts with a TOKEN_GROUPS.
+        let count = unsafe { (*answer).GroupCount } as usize;
+        // SAFETY: as above; the address is computed without a reference to the one element that the type declares.
+        let first = unsafe { (&raw const (*answer).Groups).cast::<SID_AND_ATTRIBUTES>() };
+        let fits = (size_of_val(buffer.as_slice()) - std::mem::offset_of!(TOKEN_GROUPS, Groups))
+            / size_of::<SID_AND_ATTRIBUTES>();
+        // SAFETY: that many of them lie inside the buffer, which is still alive, and nobody writes them.
+        let found = unsafe { std::slice::from_raw_parts(first, count.min(fits)) };
+        let mut groups = Vec::new();
+        for group in found.iter().filter(|group| is_of_the_user(group.Attributes)) {
+            // SAFETY: its pointer leads to a complete identifier inside `buffer`, which is still alive.
+            groups.push(unsafe { Sid::read(group.Sid) }?);
+        }
+        Ok(groups)
+    }
+
+    #[cfg(feature = "host")]
+    pub(super) fn raw(&self) -> HANDLE {
+        self.0.as_raw_handle()
     }
 
     fn ask<T>(&self, what: TOKEN_INFORMATION_CLASS, answer: &mut [T]) -> io::Result<()> {
@@ -77,6 +171,16 @@ impl Token {
             GetTokenInformation(self.0.as_raw_handle(), what, answer.as_mut_ptr().cast(), length, &mut needed)
         })
     }
+}
+
+/// What a list of groups may take in bytes: a token has at most 1,024 of them, each with 16 bytes and an identifier of 68.
+#[cfg(feature = "host")]
+const GROUPS_LENGTH_MAX: usize = 256 * 1024;
+
+#[cfg(feature = "host")]
+fn is_of_the_user(attributes: u32) -> bool {
+    let (integrity, logon) = (SE_GROUP_INTEGRITY.cast_unsigned(), SE_GROUP_LOGON_ID.cast_unsigned());
+    attributes & integrity == 0 && attributes & logon != logon
 }
 
 /// The user this process runs as.

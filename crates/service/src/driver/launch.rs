@@ -127,6 +127,8 @@ impl Driver {
         let Some(agent) = self.agents.get(&instance.spec) else {
             return Err(gone("it is not configured any more"));
         };
+        // An endpoint is opened for a user, who must be known for that.
+        station.ready()?;
         let name = format!("bilayer-{}-{}", self.config.service.name, agent.name);
         let mut command = bilayer_platform::Command {
             args: agent.command.args.clone(),

@@ -66,14 +66,7 @@ pub async fn launch(station: &Station, command: &Command) -> Result<Launched, La
             "their session has ended",
         ));
     }
-    if !facts.environment_known {
-        return Err(LaunchError::refused(
-            "start a program for",
-            facts.user.clone(),
-            LaunchErrorKind::NotReady,
-            "the environment of their session is not known yet",
-        ));
-    }
+    station.ready()?;
     let cgroup = birthplace(station, command)?;
     let born = bear(station, cgroup.as_ref().map(Cgroup::as_fd), command)?.grown(command).await?;
     let watch = |source| failure::busy("watch", command, source);
