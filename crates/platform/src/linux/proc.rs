@@ -1,6 +1,7 @@
 //! What `/proc` says about processes: proc(5). A pid may name another process a moment later, so whatever is read here is
 //! compared with a start time or held against a pidfd before anything is done with it.
 
+use std::io::Read as _;
 use std::{fs, io};
 
 /// A few fields of `/proc/PID/stat`.
@@ -44,6 +45,16 @@ pub(crate) fn children(pid: i32) -> io::Result<Vec<i32>> {
         found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
     }
     Ok(found)
+}
+
+/// This process's children that its first thread has, and with them every orphan: the kernel gives those to the first thread
+/// that lives (`find_new_reaper` in its exit.c), and a program's first lives as long as the program. Every restart waits for
+/// this, so nothing is asked about the other threads, nor for the length of a file that has none.
+pub(crate) fn own_children() -> io::Result<Vec<i32>> {
+    let own = rustix::process::getpid().as_raw_nonzero();
+    let mut text = String::new();
+    fs::File::open(format!("/proc/{own}/task/{own}/children"))?.take(u64::MAX).read_to_string(&mut text)?;
+    Ok(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 
 /// The path of a process's control group in the unified hierarchy, as `/user.slice/…`.

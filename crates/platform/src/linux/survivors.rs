@@ -177,9 +177,9 @@ fn descend(from: i32, found: &mut HashSet<i32>) {
     }
 }
 
-/// This process's children that are not roots; `None` where the kernel does not tell.
+/// This process's orphans: children of its first thread that are not roots; `None` where the kernel does not tell.
 fn strays() -> Option<Vec<i32>> {
-    let mut children = proc::children(getpid().as_raw_nonzero().get()).ok()?;
+    let mut children = proc::own_children().ok()?;
     let roots = roots();
     children.retain(|pid| !roots.as_ref().is_some_and(|roots| roots.contains(pid)));
     Some(children)
