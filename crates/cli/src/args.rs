@@ -164,6 +164,15 @@ pub(crate) struct Message {
     /// To everybody
     #[arg(long, conflicts_with_all = ["session", "user"])]
     pub(crate) all: bool,
+    /// Ask with these buttons, and wait for the answer (Windows)
+    #[arg(long, value_enum, value_name = "SET")]
+    pub(crate) buttons: Option<Buttons>,
+    /// Wait until it is closed, and print the answer (Windows)
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Take it off the screen after this time: 30s, 5m [default: 30s when waiting, else never] (Windows)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) format: Format,
 }
@@ -231,6 +240,29 @@ impl From<Level> for bilayer_ipc::agent::MessageLevel {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Buttons {
+    Ok,
+    OkCancel,
+    YesNo,
+    YesNoCancel,
+    RetryCancel,
+    AbortRetryIgnore,
+}
+
+impl From<Buttons> for bilayer_ipc::control::Buttons {
+    fn from(buttons: Buttons) -> Self {
+        match buttons {
+            Buttons::Ok => Self::Ok,
+            Buttons::OkCancel => Self::OkCancel,
+            Buttons::YesNo => Self::YesNo,
+            Buttons::YesNoCancel => Self::YesNoCancel,
+            Buttons::RetryCancel => Self::RetryCancel,
+            Buttons::AbortRetryIgnore => Self::AbortRetryIgnore,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorWhen {
     /// On a terminal, unless NO_COLOR is set
@@ -252,6 +284,20 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("a number of seconds from 0.001 to 86400".to_owned()),
+    }
+}
+
+/// A number of seconds, with or without its unit, or of minutes.
+fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit_s) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60.0),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(number) if (0.001..=3600.0).contains(&(number * unit_s)) => {
+            Ok(Duration::from_secs_f64(number * unit_s))
+        }
+        _ => Err("a time such as 30s or 5m, 1 hour at most".to_owned()),
     }
 }
 
@@ -298,5 +344,15 @@ mod tests {
         assert!(parse("bilayer agents stop desk --all").is_ok());
         assert!(parse("bilayer agents call desk acme/open 7").is_err());
         assert!(parse("bilayer demo --speed 0").is_err());
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(time("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(time("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(time("5m"), Ok(Duration::from_secs(300)));
+        for wrong in ["", "s", "0s", "61m", "-1s", "1h", "nan", "inf"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
     }
 }

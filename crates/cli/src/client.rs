@@ -158,6 +158,7 @@ fn refusal(error: &RpcError) -> Failure {
         code::NO_SUCH => Failure::no_such(with_candidates(&text, "there is", error)),
         code::AMBIGUOUS => Failure::usage(with_candidates(&text, "it could be", error)),
         code::REFUSED => Failure::not_permitted(text),
+        code::INVALID_PARAMS => Failure::usage(text),
         _ => match error.parse_data::<ConfigurationErrors>() {
             // Drawn by the service for us to print as it is; only the lines' ends may pass.
             Some(errors) if !errors.rendered.is_empty() => Failure::usage(format!(
@@ -233,6 +234,7 @@ mod tests {
         assert_eq!(exit(code::NO_SUCH), Code::NoSuch);
         assert_eq!(exit(code::REFUSED), Code::NotPermitted);
         assert_eq!(exit(code::NOT_NOW), Code::Failed);
+        assert_eq!(exit(code::INVALID_PARAMS), Code::Usage);
         let errors = ConfigurationErrors { rendered: "line 3: unknown key\n".to_owned() };
         let (code, text) =
             said(refusal(&RpcError::new(code::INTERNAL, "the configuration is wrong").with_data(&errors)));

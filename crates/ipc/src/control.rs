@@ -229,6 +229,36 @@ pub struct Send {
     /// How grave it is.
     #[serde(default)]
     pub level: MessageLevel,
+    /// The buttons below it; by default one that says OK. Where there are others, or one of the next two is set, it is a question:
+    /// the desktop asks it, not an agent, and on Linux nobody can.
+    #[serde(default)]
+    pub buttons: Buttons,
+    /// Its answer is waited for: until it comes, or the time is over.
+    #[serde(default)]
+    pub wait: bool,
+    /// How long it stays on the screen, in milliseconds, 1 hour at most. By default until it is closed, and 30 s if its
+    /// answer is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u32>,
+}
+
+/// The buttons below a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Buttons {
+    /// OK.
+    #[default]
+    Ok,
+    /// OK, Cancel.
+    OkCancel,
+    /// Yes, No.
+    YesNo,
+    /// Yes, No, Cancel.
+    YesNoCancel,
+    /// Retry, Cancel.
+    RetryCancel,
+    /// Abort, Retry, Ignore.
+    AbortRetryIgnore,
 }
 
 /// Whose screens a message is for. What is absent does not narrow the choice; more than one match needs `all`.
@@ -254,8 +284,32 @@ pub struct Delivery {
     pub user: User,
     /// Who put it on the screen; null if nobody did.
     pub delivered: Option<DeliveredBy>,
+    /// What its user answered; null if the answer was not waited for.
+    pub answer: Option<Answer>,
     /// Why nobody did.
     pub error: Option<String>,
+}
+
+/// What a person answered to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// OK.
+    Ok,
+    /// Cancel, or the message was closed.
+    Cancel,
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+    /// Retry.
+    Retry,
+    /// Abort.
+    Abort,
+    /// Ignore.
+    Ignore,
+    /// Nothing, until the time was over.
+    TimedOut,
 }
 
 /// Who put a message on the screen.
@@ -264,7 +318,7 @@ pub struct Delivery {
 pub enum DeliveredBy {
     /// An agent.
     Agent,
-    /// The desktop's own notifications.
+    /// The desktop itself: its notifications, or a message box.
     Desktop,
 }
 

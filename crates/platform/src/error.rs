@@ -53,6 +53,17 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// A name in the system's event log could not be registered or removed.
+    #[error("cannot {action} the name {name} in the event log")]
+    EventSource {
+        /// What was tried.
+        action: &'static str,
+        /// The name.
+        name: String,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
     /// A person could not be told something.
     #[error("cannot show a notification to {user}")]
     Notify {

@@ -56,7 +56,11 @@ mod keep;
 #[cfg(feature = "host")]
 mod manager;
 #[cfg(feature = "host")]
+mod message;
+#[cfg(feature = "host")]
 mod session;
+#[cfg(feature = "host")]
+mod severity;
 mod signal;
 
 #[cfg(feature = "host")]
@@ -75,7 +79,11 @@ pub use manager::{
     StartType,
 };
 #[cfg(feature = "host")]
+pub use message::{Answer, Buttons, Gravity, Message};
+#[cfg(feature = "host")]
 pub use session::{Hint, Kind, Mode, SessionInfo, State, User};
+#[cfg(feature = "host")]
+pub use severity::Severity;
 pub use signal::Signal;
 #[cfg(feature = "host")]
 pub use system::{
@@ -84,6 +92,8 @@ pub use system::{
     is_privileged, launch, notify_user, now, raise_descriptor_limit, read_private, server_identity,
     writable_by_others, write_private,
 };
+#[cfg(feature = "host")]
+pub use system::{EventLog, MESSAGES_ANSWER};
 #[cfg(feature = "host")]
 pub use system::{HAS_SERVICES, ServiceHost, ServiceManager, installed_services, run_as_service};
 #[cfg(feature = "host")]

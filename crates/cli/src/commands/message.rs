@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bilayer_ipc::control::{DeliveredBy, Delivery, Recipients, Send};
+use bilayer_ipc::control::{Answer, DeliveredBy, Delivery, Recipients, Send};
 use bilayer_ipc::method;
 
 use crate::args::Message;
@@ -16,8 +16,16 @@ pub(super) async fn run(config: Option<&Path>, message: &Message, screen: &Scree
     let client = Client::connect(config).await?;
     let to =
         Recipients { session: message.of.session.clone(), user: message.of.user.clone(), all: message.all };
-    let send =
-        Send { to, title: message.title.clone(), text: message.text.clone(), level: message.level.into() };
+    let send = Send {
+        to,
+        title: message.title.clone(),
+        text: message.text.clone(),
+        level: message.level.into(),
+        buttons: message.buttons.map(Into::into).unwrap_or_default(),
+        // Nobody offers a choice without wanting to know it.
+        wait: message.wait || message.buttons.is_some(),
+        timeout_ms: message.timeout.and_then(|timeout| u32::try_from(timeout.as_millis()).ok()),
+    };
     let deliveries: Vec<Delivery> = client.call(method::MESSAGE_SEND, &send).await?;
     if message.format.json {
         screen::print_json(&deliveries)?;
@@ -39,11 +47,26 @@ fn table(deliveries: &[Delivery], screen: &Screen) -> String {
     for delivery in deliveries {
         let outcome = match (delivery.delivered, &delivery.error) {
             (Some(DeliveredBy::Agent), _) => Cell::toned("by the agent", Tone::Good),
-            (Some(DeliveredBy::Desktop), _) => Cell::toned("by the desktop's notifications", Tone::Good),
+            (Some(DeliveredBy::Desktop), _) => Cell::toned(by_desktop(delivery.answer), Tone::Good),
             (None, Some(error)) => Cell::toned(format!("no: {error}"), Tone::Bad),
             (None, None) => Cell::toned("no", Tone::Bad),
         };
         table.row(vec![Cell::new(&delivery.session), Cell::new(&delivery.user.name), outcome]);
     }
     table.render(screen)
+}
+
+fn by_desktop(answer: Option<Answer>) -> String {
+    let answer = match answer {
+        None => return "by the desktop".to_owned(),
+        Some(Answer::TimedOut) => return "by the desktop; no answer in time".to_owned(),
+        Some(Answer::Ok) => "OK",
+        Some(Answer::Cancel) => "Cancel",
+        Some(Answer::Yes) => "Yes",
+        Some(Answer::No) => "No",
+        Some(Answer::Retry) => "Retry",
+        Some(Answer::Abort) => "Abort",
+        Some(Answer::Ignore) => "Ignore",
+    };
+    format!("by the desktop; the answer is {answer}")
 }

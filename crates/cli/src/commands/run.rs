@@ -56,6 +56,7 @@ fn start_log(config: &Config, dirs: &Dirs) -> Result<(), Failure> {
             max_total: config.log.max_total,
             max_age: config.log.max_age,
         },
+        event_log: None,
     };
     log::install(settings).map_err(|error| Failure::failed(chain(&error)))
 }

@@ -162,7 +162,15 @@ impl Stage {
 
     async fn message(&self, text: &str) -> Result<(), Failure> {
         let to = Recipients { all: true, ..Recipients::default() };
-        let send = Send { to, title: "Demo".to_owned(), text: text.to_owned(), level: Default::default() };
+        let send = Send {
+            to,
+            title: "Demo".to_owned(),
+            text: text.to_owned(),
+            level: Default::default(),
+            buttons: Default::default(),
+            wait: false,
+            timeout_ms: None,
+        };
         let deliveries: Vec<Delivery> = self.client().await?.call(method::MESSAGE_SEND, &send).await?;
         self.shared.change(|model| {
             for Delivery { user, delivered, error, .. } in deliveries {

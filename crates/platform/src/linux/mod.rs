@@ -22,6 +22,8 @@ mod endpoint;
 #[cfg(feature = "host")]
 mod environment;
 #[cfg(feature = "host")]
+mod event_log;
+#[cfg(feature = "host")]
 mod follow;
 #[cfg(feature = "host")]
 mod helper;
@@ -74,11 +76,12 @@ pub use {
     clock::now,
     descriptors::raise_descriptor_limit,
     endpoint::{ENDPOINT_PER, Listener},
+    event_log::EventLog,
     helper::helper_main,
     host::{ServiceHost, run_as_service},
     launch::{Launched, launch},
     manager::{HAS_SERVICES, ServiceManager, installed_services},
-    notify::notify_user,
+    notify::{MESSAGES_ANSWER, notify_user},
     output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},
     private::{read_private, write_private},

@@ -29,6 +29,8 @@ mod endpoint;
 #[cfg(feature = "host")]
 mod environment;
 #[cfg(feature = "host")]
+mod event_log;
+#[cfg(feature = "host")]
 mod harden;
 #[cfg(feature = "host")]
 mod helper;
@@ -89,11 +91,12 @@ pub use {
     alarm::Alarm,
     clock::now,
     endpoint::{ENDPOINT_PER, Listener},
+    event_log::EventLog,
     harden::harden,
     helper::helper_main,
     host::{ServiceHost, run_as_service},
     manager::{HAS_SERVICES, ServiceManager, installed_services},
-    notify::notify_user,
+    notify::{MESSAGES_ANSWER, notify_user},
     output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},
     private::{read_private, write_private},

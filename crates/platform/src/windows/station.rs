@@ -158,7 +158,7 @@ impl Station {
     }
 
     /// For people.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match &self.facts.becomes {
             Some(becomes) => format!("session {} ({})", self.facts.session, becomes.name),
             None => format!("session {}", self.facts.session),

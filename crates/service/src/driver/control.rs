@@ -45,6 +45,11 @@ impl Answer {
             Err(error) => self.0.fail(error),
         };
     }
+
+    /// Resolves once nobody waits for the answer any more. Cancel safe.
+    pub(super) async fn abandoned(&self) {
+        self.0.cancelled().await;
+    }
 }
 
 /// Who may use the control endpoint.
@@ -196,7 +201,7 @@ impl Driver {
             let result = tokio::select! {
                 result = tokio::time::timeout(within, called) => result,
                 // The client does not wait any more; dropping the call tells the agent.
-                () = answer.0.cancelled() => return,
+                () = answer.abandoned() => return,
             };
             answer.send(match result {
                 Ok(Ok(value)) => Ok(value),

@@ -23,7 +23,7 @@ use super::news::{AgentNews, Hello, News, Welcome};
 use super::pace::Pace;
 use super::translate;
 use crate::builder::{Call, Methods};
-use crate::output::{LINE_BYTES, Origin, Quota};
+use crate::output::{LINE_BYTES, Origin, Quota, TARGET};
 
 /// How long accepting rests after the operating system refused a connection, for want of descriptors for example.
 const REST: Duration = Duration::from_millis(100);
@@ -261,7 +261,7 @@ impl Talk<'_> {
         let Origin { agent, session, user, pid } = &self.origin;
         let dropped = turned_away.saturating_add(line.dropped);
         if dropped > 0 {
-            tracing::warn!(target: "bilayer::agent", %agent, %session, %user, pid, "dropped {dropped} lines of the agent's log");
+            tracing::warn!(target: TARGET, %agent, %session, %user, pid, "dropped {dropped} lines of the agent's log");
         }
         let mut fields = String::new();
         if !line.fields.is_empty() {
@@ -274,7 +274,7 @@ impl Talk<'_> {
         macro_rules! write {
             ($level:ident) => {
                 tracing::event!(
-                    target: "bilayer::agent", tracing::Level::$level, %agent, %session, %user, pid, %from, "{message}{fields}"
+                    target: TARGET, tracing::Level::$level, %agent, %session, %user, pid, %from, "{message}{fields}"
                 )
             };
         }

@@ -8,6 +8,7 @@ use bilayer_ipc::method;
 use jiff::Timestamp;
 
 use super::{Driver, status, translate};
+use crate::log::id;
 use crate::observe::Observation;
 
 impl Driver {
@@ -98,7 +99,7 @@ impl Driver {
             let (pid, generation) = (status.pid, status.generation);
             let (state, text) = (status::word(status.state), &status.reason.text);
             if status.crash_loop {
-                tracing::warn!(%agent, %session, %user, pid, generation, state, "{text}");
+                tracing::warn!(event = id::AGENT, %agent, %session, %user, pid, generation, state, "{text}");
             } else {
                 tracing::info!(%agent, %session, %user, pid, generation, state, "{text}");
             }

@@ -40,7 +40,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::builder::{Loader, Methods};
 use crate::config::{self, Config};
-use crate::log::Held;
+use crate::log::{Held, id};
 use crate::observe::{Observation, Observer};
 use news::News;
 use runs::Runs;
@@ -151,7 +151,11 @@ impl Driver {
             News::Suspend => self.hear_power(Power::Suspending, PowerEvent::Suspend, Event::Suspend),
             News::Resume => self.hear_power(Power::Awake, PowerEvent::Resume, Event::Resume),
             News::ShutdownAnnounced(within) => {
-                tracing::info!("the system shuts down; agents have {} s", within.as_secs_f32());
+                tracing::info!(
+                    event = id::SHUTDOWN,
+                    "the system shuts down; agents have {} s",
+                    within.as_secs_f32()
+                );
                 self.pending.push_back(Event::ShutdownAnnounced(within));
                 self.settle();
                 if self.runs.is_empty() {
@@ -159,7 +163,7 @@ impl Driver {
                 }
             }
             News::ShutdownCalledOff => {
-                tracing::info!("the shutdown was called off");
+                tracing::info!(event = id::SHUTDOWN_CALLED_OFF, "the shutdown was called off");
                 self.pending.push_back(Event::ShutdownCalledOff);
             }
             News::Signal(Signal::Stop) => self.stop(StopReason::ServiceStop),
@@ -184,7 +188,7 @@ impl Driver {
             );
             return;
         }
-        tracing::info!("stopping: agents are asked to leave");
+        tracing::info!(event = id::STOPPING, "stopping: agents are asked to leave");
         self.pending.push_back(Event::Stop(reason, STOP_WITHIN));
     }
 

@@ -10,6 +10,7 @@ use super::Driver;
 use super::control::Answer;
 use super::news::News;
 use crate::config::{self, Config};
+use crate::log::id;
 
 impl Driver {
     /// Reads the configuration again, off the loop: the file may lie on a slow disk.
@@ -44,7 +45,7 @@ impl Driver {
             Ok(config) if config.service.name == self.config.service.name => {
                 let changes = self.configure(*config);
                 tracing::info!(
-                    changed = ?changes.changed, added = ?changes.added, removed = ?changes.removed,
+                    event = id::RELOADED, changed = ?changes.changed, added = ?changes.added, removed = ?changes.removed,
                     unchanged = changes.unchanged, "configuration reloaded"
                 );
                 Ok(changes)
@@ -56,7 +57,10 @@ impl Driver {
             Err(rendered) => Err(rendered),
         };
         let outcome = outcome.map_err(|rendered| {
-            tracing::error!("the configuration was not reloaded, the old one stays in force:\n{rendered}");
+            tracing::error!(
+                event = id::NOT_RELOADED,
+                "the configuration was not reloaded, the old one stays in force:\n{rendered}"
+            );
             RpcError::new(code::NOT_NOW, "the configuration has mistakes, the old one stays in force")
                 .with_data(&ConfigurationErrors { rendered })
         });

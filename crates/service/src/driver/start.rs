@@ -17,6 +17,7 @@ use super::news::News;
 use super::runs::Runs;
 use super::{Driver, control, sessions};
 use crate::builder::{Builder, RunError};
+use crate::log::id;
 use crate::observe::Observation;
 use crate::source::{SessionSource, Source};
 
@@ -94,7 +95,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         all_ended: Arc::clone(&all_ended),
     };
     tracing::info!(
-        name = %driver.config.service.name, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), ?mode,
+        event = id::STARTED, name = %driver.config.service.name, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), ?mode,
         config = %driver.config.source.display(), "started"
     );
     driver.configure(config);
@@ -104,7 +105,8 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     let ended = tokio::spawn(driver.run(inbox, alarm)).await;
     let mut observer = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     tasks.shutdown().await;
-    tracing::info!("stopped: every agent has ended");
+    tracing::info!(event = id::STOPPED, "stopped: every agent has ended");
+    crate::log::flush();
     if let Some(observer) = &mut observer {
         observer(&Observation::Finished);
     }

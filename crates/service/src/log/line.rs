@@ -7,8 +7,8 @@
 use std::fmt::{self, Write};
 
 use jiff::Timestamp;
-use tracing::Event;
 use tracing::field::{Field, Visit};
+use tracing::{Event, Level};
 
 /// What a message may hold: more than the mistakes of a configuration, less than a frame.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
@@ -16,20 +16,37 @@ const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// What the value of a field may hold.
 const FIELD_BYTES_MAX: usize = 1024;
 
-/// The line, with its newline.
-pub(super) fn format(at: Timestamp, event: &Event<'_>) -> String {
-    let mut parts = Parts { fields: String::new(), message: String::new() };
-    event.record(&mut parts);
-    let Parts { fields, message } = parts;
-    format!("{at:.3} {level:<5}{fields} | {message}\n", level = event.metadata().level().as_str())
-}
+/// Names the field with the number of the event in the system's event log. It is in no line.
+const ID: &str = "event";
 
-struct Parts {
+/// What an event says.
+#[derive(Default)]
+pub(super) struct Parts {
     fields: String,
     message: String,
+    /// Its number in the system's event log, if it has one of its own.
+    pub(super) id: Option<u16>,
 }
 
 impl Parts {
+    pub(super) fn of(event: &Event<'_>) -> Parts {
+        let mut parts = Parts::default();
+        event.record(&mut parts);
+        parts
+    }
+
+    /// The line, with its newline.
+    pub(super) fn line(&self, at: Timestamp, level: Level) -> String {
+        let Parts { fields, message, .. } = self;
+        format!("{at:.3} {level:<5}{fields} | {message}\n", level = level.as_str())
+    }
+
+    /// The same for a log that knows time and level by itself and shows the first line of each entry.
+    pub(super) fn entry(&self) -> String {
+        let Parts { fields, message, .. } = self;
+        if fields.is_empty() { message.clone() } else { format!("{message}\r\n\r\n{}", fields.trim_start()) }
+    }
+
     fn field(&mut self, name: &str, value: fmt::Arguments<'_>) {
         // Writing to a string fails only where it is cut.
         if name == "message" {
@@ -45,6 +62,14 @@ impl Parts {
 }
 
 impl Visit for Parts {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == ID {
+            self.id = u16::try_from(value).ok();
+        } else {
+            self.field(field.name(), format_args!("{value}"));
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.field(field.name(), format_args!("{value:?}"));
     }
@@ -100,7 +125,8 @@ mod tests {
             true
         }
         fn event(&self, event: &Event<'_>) {
-            *self.0.lock().unwrap() = format(Timestamp::UNIX_EPOCH, event);
+            let parts = Parts::of(event);
+            *self.0.lock().unwrap() = parts.line(Timestamp::UNIX_EPOCH, *event.metadata().level());
         }
         fn new_span(&self, _: &Attributes<'_>) -> Id {
             Id::from_u64(1)
@@ -124,6 +150,22 @@ mod tests {
             line(|| tracing::info!(%agent, pid = 7, "started")),
             "1970-01-01T00:00:00.000Z INFO  agent=desk pid=7 | started\n"
         );
+    }
+
+    #[test]
+    fn the_number_of_an_event_is_in_no_line() {
+        assert_eq!(
+            line(|| tracing::info!(event = crate::log::id::STARTED, pid = 7_u32, "started")),
+            "1970-01-01T00:00:00.000Z INFO  pid=7 | started\n"
+        );
+    }
+
+    #[test]
+    fn an_entry_begins_with_what_happened() {
+        let mut parts = Parts { message: "held".into(), ..Parts::default() };
+        assert_eq!(parts.entry(), "held");
+        parts.fields = " agent=desk".into();
+        assert_eq!(parts.entry(), "held\r\n\r\nagent=desk");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! One continuous log for both layers.
 //!
 //! A `tracing` subscriber that knows one thing: how to write an event as one line, to standard error and to a file that is
-//! rotated and bounded. Spans are not recorded. A product that has a subscriber of its own keeps it and does not call
+//! rotated and bounded. What an administrator should see also goes to the system's own event log, where it has one. Spans are not recorded. A product that has a subscriber of its own keeps it and does not call
 //! [`install`].
 
 mod file;
+pub(crate) mod id;
 mod line;
+mod system;
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -20,6 +22,8 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::config::Config;
 use file::RollingFile;
 pub use file::Rotation;
+use line::Parts;
+use system::{Entry, SystemLog};
 
 /// Where and how much to log.
 #[derive(Clone, Debug)]
@@ -32,10 +36,13 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// When the file is rotated and how much is kept.
     pub rotation: Rotation,
+    /// The name under which warnings, errors and what happens to the service are entered in the system's event log, where there
+    /// is one: that of the installed service. See docs/event-log.md.
+    pub event_log: Option<String>,
 }
 
 impl Settings {
-    /// What a configuration asks for, with the service's own log directory as the default.
+    /// What a configuration asks for, with the service's own log directory as the default, and without the event log.
     pub fn of(config: &Config, dirs: &Dirs, stderr: bool) -> Self {
         let log = &config.log;
         let directory = log.directory.as_deref().unwrap_or(&dirs.log);
@@ -44,6 +51,7 @@ impl Settings {
             stderr,
             file: Some(file_in(directory, &config.service.name)),
             rotation: Rotation { max_size: log.max_size, max_total: log.max_total, max_age: log.max_age },
+            event_log: None,
         }
     }
 }
@@ -60,9 +68,25 @@ pub fn install(settings: Settings) -> Result<(), LogError> {
             RollingFile::open(&path, settings.rotation).map_err(|source| LogError::Open { path, source })?,
         )),
     };
-    let places = PLACES.set(Places { stderr: settings.stderr, file });
+    let opened = settings.event_log.as_deref().map_or(Ok(None), SystemLog::open);
+    let (system, closed) = match opened {
+        Ok(system) => (system, None),
+        Err(error) => (None, Some(error)),
+    };
+    let places = PLACES.set(Places { stderr: settings.stderr, file, system });
     places.map_err(|_| LogError::Taken)?;
-    tracing::subscriber::set_global_default(Sink { level: settings.level }).map_err(|_| LogError::Taken)
+    tracing::subscriber::set_global_default(Sink { level: settings.level }).map_err(|_| LogError::Taken)?;
+    if let Some(error) = closed {
+        tracing::warn!(%error, "the system's event log cannot be opened; this log has everything");
+    }
+    Ok(())
+}
+
+/// Waits until the system's event log has what it was told, 2 s at most. For the end of a program.
+pub fn flush() {
+    if let Some(system) = PLACES.get().and_then(|places| places.system.as_ref()) {
+        system.flush();
+    }
 }
 
 /// The log cannot be started.
@@ -118,6 +142,7 @@ thread_local! {
 struct Places {
     stderr: bool,
     file: Option<Mutex<RollingFile>>,
+    system: Option<SystemLog>,
 }
 
 static PLACES: OnceLock<Places> = OnceLock::new();
@@ -150,10 +175,16 @@ impl Subscriber for Sink {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let line = line::format(jiff::Timestamp::now(), event);
+        let (parts, metadata) = (Parts::of(event), event.metadata());
+        let line = parts.line(jiff::Timestamp::now(), *metadata.level());
         let held = HELD.with_borrow_mut(|held| held.as_mut().map(|lines| lines.push_str(&line)));
         if held.is_none() {
             write(&line);
+        }
+        if let Some(system) = PLACES.get().and_then(|places| places.system.as_ref())
+            && let Some((severity, id)) = Entry::worth(metadata.target(), *metadata.level(), parts.id)
+        {
+            system.write(Entry { severity, id, text: parts.entry() });
         }
     }
 

@@ -18,6 +18,9 @@ use tokio::time::Instant;
 use lines::Lines;
 pub(crate) use quota::Quota;
 
+/// The target of every line that comes from an agent, whatever the way.
+pub(crate) const TARGET: &str = "bilayer::agent";
+
 /// Where a line is cut.
 pub(crate) const LINE_BYTES: usize = 4096;
 
@@ -90,7 +93,7 @@ async fn read_lines(stream: &mut (impl AsyncRead + Unpin), lines: &mut Lines) ->
 
 fn write(stream: &'static str, origin: &Origin, line: &str) {
     let Origin { agent, session, user, pid } = origin;
-    tracing::info!(target: "bilayer::agent", %agent, %session, %user, pid, stream, "{line}");
+    tracing::info!(target: TARGET, %agent, %session, %user, pid, stream, "{line}");
 }
 
 fn report_dropped(quota: &mut Quota, stream: &'static str, origin: &Origin) {
@@ -98,7 +101,7 @@ fn report_dropped(quota: &mut Quota, stream: &'static str, origin: &Origin) {
     if dropped > 0 {
         let Origin { agent, session, user, pid } = origin;
         tracing::warn!(
-            target: "bilayer::agent", %agent, %session, %user, pid, stream,
+            target: TARGET, %agent, %session, %user, pid, stream,
             "dropped {dropped} lines: the agent prints faster than {} lines a second",
             quota::LINES_PER_SECOND,
         );
