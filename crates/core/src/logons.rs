@@ -10,7 +10,8 @@ use crate::Logon;
 ///
 /// A logon is known by three strings together: the session id of the operating system, which it uses again; the logon
 /// identity (on Windows the authentication LUID with the logon time, on Linux logind's session object with its leader's
-/// start time), which it does not; and the user's id. For each enumeration, [`intern`](Self::intern) every session and then
+/// start time), which it does not; and the user's id, which may be empty until it is known: that makes no other logon of it.
+/// For each enumeration, [`intern`](Self::intern) every session and then
 /// [`forget_unseen`](Self::forget_unseen): the table holds only what the latest enumeration held, while numbers go on.
 #[derive(Debug, Default)]
 pub struct LogonTable {
@@ -36,19 +37,27 @@ impl LogonTable {
 
     /// The number of this logon, new if it was not known.
     pub fn intern(&mut self, session: &str, identity: &str, user_id: &str) -> Logon {
-        match self.known.binary_search_by(|known| known.cmp(session, identity, user_id)) {
-            Ok(at) => {
-                self.known[at].seen = true;
-                self.known[at].logon
+        let find = |user_id| self.known.binary_search_by(|known| known.cmp(session, identity, user_id));
+        let at = match (find(user_id), find("")) {
+            (Ok(at), _) => at,
+            (Err(at), Err(_)) => self.insert(at, session, identity, user_id),
+            // The same logon, by now with its user. The empty id comes before all others.
+            (Err(at), Ok(early)) => {
+                let known = self.known.remove(early);
+                self.known.insert(at - 1, Known { user_id: user_id.into(), ..known });
+                at - 1
             }
-            Err(at) => {
-                let logon = Logon(self.given);
-                self.given += 1;
-                let (session, identity, user_id) = (session.into(), identity.into(), user_id.into());
-                self.known.insert(at, Known { session, identity, user_id, logon, seen: true });
-                logon
-            }
-        }
+        };
+        self.known[at].seen = true;
+        self.known[at].logon
+    }
+
+    fn insert(&mut self, at: usize, session: &str, identity: &str, user_id: &str) -> usize {
+        let logon = Logon(self.given);
+        self.given += 1;
+        let (session, identity, user_id) = (session.into(), identity.into(), user_id.into());
+        self.known.insert(at, Known { session, identity, user_id, logon, seen: false });
+        at
     }
 
     /// Forgets the logons that were not interned since the last call. Should one of them come back, it is another logon.

@@ -89,6 +89,8 @@ pub struct SessionStatus {
     pub locked: bool,
     /// Whether its user sits at the other end of a network.
     pub remote: bool,
+    /// Whether its user is an administrator, where the system tells sessions so.
+    pub administrator: Option<bool>,
     /// `x11`, `wayland`, `tty`, …, where the system has such types.
     #[serde(rename = "type")]
     pub session_type: Option<String>,

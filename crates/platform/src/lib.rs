@@ -43,6 +43,10 @@ mod pe;
 #[path = "windows/quoting.rs"]
 mod quoting;
 
+#[cfg(all(test, not(windows), feature = "host"))]
+#[path = "windows/sessions/facts.rs"]
+mod facts;
+
 #[cfg(feature = "host")]
 mod command;
 mod dirs;

@@ -31,7 +31,7 @@ pub enum Kind {
 pub struct User {
     /// The user's name.
     pub name: String,
-    /// The user's id: a uid in decimal, or a SID.
+    /// The user's id: a uid in decimal, or a SID. Empty until it is known: on Windows, until the session's token is ready.
     pub id: String,
 }
 
@@ -44,8 +44,12 @@ pub struct SessionInfo {
     pub logon: String,
     /// Who it belongs to.
     pub user: User,
-    /// Names of the groups the user is in; empty until they are known.
+    /// Names of the groups the user is in; empty until they are known. On Windows each is here by its SID, its name and its name
+    /// with its domain.
     pub groups: Vec<String>,
+    /// Whether the user is an administrator, though the user's programs may run without those rights. `None` where a session does
+    /// not tell, as on Linux.
+    pub administrator: Option<bool>,
     /// Where its user sits.
     pub kind: Kind,
     /// Whether it is in front.

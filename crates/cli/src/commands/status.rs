@@ -74,6 +74,7 @@ mod tests {
             state,
             locked: false,
             remote: false,
+            administrator: None,
             session_type: Some("wayland".to_owned()),
             display: true,
             unserved: Vec::new(),

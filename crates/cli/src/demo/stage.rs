@@ -134,6 +134,7 @@ impl Stage {
             id: seat.session.to_owned(),
             logon: format!("demo-{}", seat.user),
             user: User { name: seat.user.to_owned(), id: format!("100{}", seat.session) },
+            administrator: None,
             groups: Vec::new(),
             kind: Kind::Console,
             state: if seat.front { State::Active } else { State::Inactive },

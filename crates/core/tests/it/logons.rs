@@ -16,6 +16,22 @@ fn all_three_names_make_a_logon() {
 }
 
 #[test]
+fn a_user_who_becomes_known_makes_no_other_logon() {
+    let mut table = LogonTable::new();
+    let early = table.intern("2", "boot-1", "");
+    assert_eq!(table.intern("2", "boot-1", ""), early);
+    let other = table.intern("3", "boot-1", "");
+    table.forget_unseen();
+    assert_eq!(table.intern("2", "boot-1", "1000"), early);
+    assert_eq!(table.intern("3", "boot-1", "0"), other);
+    table.forget_unseen();
+    assert_eq!(table.len(), 2);
+    assert_eq!(table.intern("2", "boot-1", "1000"), early);
+    assert_ne!(table.intern("2", "boot-1", "1001"), early, "a user who is known does not change");
+    assert_ne!(table.intern("3", "boot-2", ""), other);
+}
+
+#[test]
 fn what_is_gone_is_forgotten_and_its_number_never_used_again() {
     let mut table = LogonTable::new();
     let mut highest = None;

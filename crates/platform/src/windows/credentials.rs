@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{
@@ -101,29 +101,6 @@ fn meaning(code: WIN32_ERROR) -> (LaunchErrorKind, Option<&'static str>) {
         ),
         _ => (LaunchErrorKind::Busy, None),
     }
-}
-
-/// The environment of a program with more rights than the user's others: the variables of the system, and what the profile's
-/// folder says. Every program of the user can write the user's own variables, and would decide what this one loads.
-pub(super) fn elevated_environment(system: Variables, domain: &str, user: &str, profile: &Path) -> Variables {
-    use super::environment::units;
-    let profile_text = profile.to_string_lossy();
-    let (drive, rest) = match profile_text.split_at_checked(2) {
-        Some((drive, rest)) if drive.ends_with(':') => (drive, rest),
-        _ => ("", &*profile_text),
-    };
-    let folder = |below: &str| format!(r"{profile_text}\AppData\{below}");
-    let own = [
-        ("USERPROFILE", profile_text.to_string()),
-        ("HOMEDRIVE", drive.to_owned()),
-        ("HOMEPATH", rest.to_owned()),
-        ("APPDATA", folder("Roaming")),
-        ("LOCALAPPDATA", folder("Local")),
-        ("USERNAME", user.to_owned()),
-        ("USERDOMAIN", domain.to_owned()),
-    ];
-    let own = own.into_iter().map(|(name, value)| (units(name), units(&value)));
-    system.into_iter().chain(own).collect()
 }
 
 #[cfg(test)]

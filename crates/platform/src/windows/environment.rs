@@ -51,6 +51,26 @@ pub(super) fn block(variables: impl IntoIterator<Item = (Units, Units)>) -> Unit
     block
 }
 
+/// That of a program with more rights than the user's others: the variables of the system, and what the profile's folder says.
+/// Every program of the user can write the user's own variables, and would decide what this one loads.
+pub(super) fn elevated(system: Variables, domain: &str, user: &str, profile: &str) -> Variables {
+    let (drive, rest) = match profile.split_at_checked(2) {
+        Some((drive, rest)) if drive.ends_with(':') => (drive, rest),
+        _ => ("", profile),
+    };
+    let own = [
+        ("USERPROFILE", profile),
+        ("HOMEDRIVE", drive),
+        ("HOMEPATH", rest),
+        ("APPDATA", &format!(r"{profile}\AppData\Roaming")),
+        ("LOCALAPPDATA", &format!(r"{profile}\AppData\Local")),
+        ("USERNAME", user),
+        ("USERDOMAIN", domain),
+    ];
+    let own = own.into_iter().map(|(name, value)| (units(name), units(value)));
+    system.into_iter().chain(own).collect()
+}
+
 /// Whether a variable can be in a block at all: a zero would end it early, and a later `=` would be taken for the first.
 pub(super) fn is_sound(name: &str, value: &str) -> bool {
     !name.is_empty() && !name.contains(['\0', '=']) && !value.contains('\0')
@@ -133,6 +153,18 @@ mod tests {
         assert_eq!(variables(&block(given.clone())), given);
         assert!(variables(&[]).is_empty() && variables(&[0, 0]).is_empty());
         assert!(variables(&units("no sign\0\0")).is_empty());
+    }
+
+    #[test]
+    fn with_more_rights_only_the_system_and_the_profile_count() {
+        let system = vec![(units("Path"), units(r"C:\Windows")), (units("USERNAME"), units("SYSTEM"))];
+        let made = String::from_utf16(&block(elevated(system, "ACME", "alice", r"C:\Users\alice"))).unwrap();
+        assert_eq!(
+            made,
+            "APPDATA=C:\\Users\\alice\\AppData\\Roaming\0HOMEDRIVE=C:\0HOMEPATH=\\Users\\alice\0\
+             LOCALAPPDATA=C:\\Users\\alice\\AppData\\Local\0Path=C:\\Windows\0USERDOMAIN=ACME\0USERNAME=alice\0\
+             USERPROFILE=C:\\Users\\alice\0\0"
+        );
     }
 
     #[test]

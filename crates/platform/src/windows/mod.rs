@@ -1,8 +1,8 @@
 //! The Windows half: terminal-services sessions, job objects and named pipes.
 //!
-//! One file per concept of the operating system. Windows 10 1809 and Server 2019 are the oldest that count. What is here runs
-//! in a console, in the developer's own session and with the developer's own token; following every session of the machine
-//! belongs to the Windows service.
+//! One file per concept of the operating system. Windows 10 1809 and Server 2019 are the oldest that count. In a console all of it
+//! runs in the developer's own session, with the developer's own token; a service follows every session of the machine and acts in
+//! each with the token of its user.
 
 pub(crate) mod dirs;
 mod handle;
@@ -15,6 +15,8 @@ mod stream;
 mod token;
 mod wide;
 
+#[cfg(feature = "host")]
+mod account;
 #[cfg(feature = "host")]
 mod alarm;
 #[cfg(feature = "host")]
@@ -66,7 +68,7 @@ mod quoting;
 #[cfg(feature = "host")]
 mod refusal;
 #[cfg(feature = "host")]
-mod session;
+mod sessions;
 #[cfg(feature = "host")]
 mod shell;
 #[cfg(feature = "host")]
@@ -102,7 +104,7 @@ pub use {
     private::{read_private, write_private},
     process::Process,
     program::check_program,
-    session::Sessions,
+    sessions::Sessions,
     signals::Signals,
     spawn::{Launched, launch},
     station::Station,

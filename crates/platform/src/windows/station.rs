@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use windows_sys::Win32::System::RemoteDesktop::ProcessIdToSessionId;
 
 use super::credentials::{self, Credentials, PrimaryToken};
-use super::environment::Variables;
+use super::environment::{self, Variables};
 use super::handle::succeeded;
 use super::sid::Sid;
 use super::token::{Token, own_sid};
@@ -116,8 +116,8 @@ impl Station {
             Some(environment) => environment.clone(),
             None => {
                 let system = profile::system_environment().map_err(refused)?;
-                let made =
-                    credentials::elevated_environment(system, &becomes.domain, &becomes.name, &home.profile);
+                let profile = home.profile.to_string_lossy();
+                let made = environment::elevated(system, &becomes.domain, &becomes.name, &profile);
                 becomes.elevated.get_or_init(|| made).clone()
             }
         };

@@ -109,6 +109,15 @@ impl Token {
         })
     }
 
+    /// Whether its user is an administrator, whichever of the two tokens it is.
+    #[cfg(feature = "host")]
+    pub(super) fn is_an_administrators(&self) -> io::Result<bool> {
+        match self.elevation_type()? {
+            ElevationType::Full | ElevationType::Limited => Ok(true),
+            ElevationType::Default => self.is_elevated(),
+        }
+    }
+
     /// The other of the two tokens. For a process with `SeTcbPrivilege` it is one that programs can be started with; others get
     /// one that only answers questions.
     #[cfg(feature = "host")]

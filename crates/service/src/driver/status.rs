@@ -46,6 +46,7 @@ impl Driver {
             state: translate::wire_state(info),
             locked: info.locked,
             remote: info.remote,
+            administrator: info.administrator,
             session_type: info.session_type.clone(),
             display: info.display,
             unserved: self.unserved(logon, info),

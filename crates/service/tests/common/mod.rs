@@ -180,6 +180,7 @@ pub(crate) fn session(id: &str, user: &str) -> SessionInfo {
         id: id.into(),
         logon: format!("logon of {user} as {id}"),
         user: User { name: user.into(), id: format!("id of {user}") },
+        administrator: None,
         groups: Vec::new(),
         kind: Kind::Console,
         state: State::Active,

@@ -33,6 +33,7 @@ impl Console {
             logon: format!("console-{}", std::process::id()),
             user: User { name, id: self.station.uid().to_string() },
             groups,
+            administrator: None,
             kind: Kind::Console,
             state: State::Active,
             locked: false,

@@ -137,6 +137,7 @@ impl Followed {
             logon: format!("{}:{}:{start}", facts.path, facts.leader),
             user: User { name: facts.user.clone(), id: facts.uid.to_string() },
             groups: known.account.as_ref().map(|account| account.groups.clone()).unwrap_or_default(),
+            administrator: None,
             kind: match facts.seat.as_str() {
                 _ if facts.remote => Kind::Remote,
                 "seat0" => Kind::Console,
