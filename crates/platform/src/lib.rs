@@ -27,6 +27,9 @@ mod windows;
 use windows as system;
 
 // Plain work of the Windows half, tested wherever the tests run.
+#[cfg(all(test, not(windows)))]
+#[path = "windows/acl.rs"]
+mod acl;
 #[cfg(all(test, not(windows), feature = "host"))]
 #[path = "windows/host/control.rs"]
 mod control;
@@ -42,6 +45,12 @@ mod pe;
 #[cfg(all(test, not(windows)))]
 #[path = "windows/quoting.rs"]
 mod quoting;
+#[cfg(all(test, not(windows)))]
+#[path = "windows/sddl.rs"]
+mod sddl;
+#[cfg(all(test, not(windows)))]
+#[path = "windows/service_sid.rs"]
+mod service_sid;
 
 #[cfg(all(test, not(windows), feature = "host"))]
 #[path = "windows/sessions/facts.rs"]

@@ -6,11 +6,12 @@ use std::ptr;
 use tokio::net::windows::named_pipe::{NamedPipeServer, PipeMode, ServerOptions};
 use tokio::sync::Mutex;
 use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_NO_DATA};
+use windows_sys::Win32::Security::{TOKEN_DUPLICATE, TOKEN_QUERY};
 
 use super::security::Descriptor;
 use super::stream::is;
-use super::token::own_sid;
-use super::{dirs, pipe};
+use super::token::{Token, own_sid};
+use super::{dirs, pipe, sddl, service_sid};
 use crate::{Dirs, EndpointPer, Error, Peer, Station, Stream};
 
 /// On Windows every launch has a pipe of its own: a client must ask for the right to write, which on a pipe includes the right to
@@ -44,13 +45,20 @@ impl Listener {
         Listener::bind(address.to_owned(), descriptor_for(station))
     }
 
-    /// Listens for people who look after the service: in a console, this user.
+    /// Listens for people who look after the service: administrators; in a console, this user.
     pub fn for_control(dirs: &Dirs) -> Result<Listener, Error> {
-        let address = dirs::control_pipe(dirs);
-        if pipe::exists(&address) {
-            return Err(Error::Taken { address });
+        let (own, addresses) = (own_sid().as_str(), dirs::control_pipes(dirs));
+        if let Some(taken) = addresses.iter().find(|address| pipe::exists(address)) {
+            return Err(Error::Taken { address: taken.clone() });
         }
-        Listener::bind(address, Descriptor::for_pipe(own_sid(), own_sid()))
+        let (list, place) = match dirs::service_of(dirs) {
+            None => (sddl::console_pipe(own), 0),
+            Some(_) if is_administrator() => (sddl::service_pipe(own), 0),
+            // Its own identifier as the owner: nobody else is given that.
+            Some(service) => (sddl::service_pipe(&service_sid::of(&service)), 1),
+        };
+        let address = addresses.into_iter().nth(place).unwrap_or_default();
+        Listener::bind(address, Descriptor::parse(&list))
     }
 
     /// The path of the pipe.
@@ -107,7 +115,13 @@ impl Listener {
 
 fn descriptor_for(station: &Station) -> io::Result<Descriptor> {
     let user = station.user().ok_or_else(|| io::Error::other("the user of the session is not known yet"))?;
-    Descriptor::for_pipe(own_sid(), user)
+    Descriptor::parse(&sddl::agent_pipe(own_sid().as_str(), user.as_str()))
+}
+
+/// Whether this process may make pipes where only administrators may.
+fn is_administrator() -> bool {
+    let own = Token::own_with(TOKEN_QUERY | TOKEN_DUPLICATE);
+    own.and_then(|token| token.is_administrator()).unwrap_or(false)
 }
 
 fn options() -> ServerOptions {

@@ -4,15 +4,22 @@
 //! runs in the developer's own session, with the developer's own token; a service follows every session of the machine and acts in
 //! each with the token of its user.
 
+mod acl;
 pub(crate) mod dirs;
+mod folder;
 mod handle;
+mod object;
 mod pipe;
 mod random;
+mod sddl;
 mod security;
+mod service_process;
+mod service_sid;
 mod sid;
 mod stream;
 #[allow(dead_code)] // Until the launch uses it.
 mod token;
+mod trust;
 mod wide;
 
 #[cfg(feature = "host")]
@@ -78,8 +85,6 @@ mod spawn;
 #[cfg(feature = "host")]
 #[allow(dead_code)] // Until the launch uses it.
 mod station;
-#[cfg(feature = "host")]
-mod trust;
 #[cfg(feature = "host")]
 mod wait;
 #[cfg(feature = "host")]

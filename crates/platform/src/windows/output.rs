@@ -16,7 +16,7 @@ use super::handle::succeeded;
 use super::security::Descriptor;
 use super::stream::read_to_end;
 use super::token::own_sid;
-use super::{endpoint, pipe};
+use super::{endpoint, pipe, sddl};
 use crate::Error;
 
 /// The reading end of a program's standard output or error. It ends when the last process that holds the other end has
@@ -31,7 +31,7 @@ impl Output {
     /// Both ends: ours, and the inheritable one that the program writes to.
     pub(super) fn pair() -> io::Result<(Output, OwnedHandle)> {
         let name = pipe::random_name("output");
-        let descriptor = Descriptor::for_pipe(own_sid(), own_sid())?;
+        let descriptor = Descriptor::parse(&sddl::console_pipe(own_sid().as_str()))?;
         let mut options = ServerOptions::new();
         options.pipe_mode(PipeMode::Byte).access_outbound(false).max_instances(1);
         let server = endpoint::create(options.first_pipe_instance(true), &name, &descriptor)?;

@@ -4,6 +4,7 @@ use std::io;
 use std::os::windows::io::{AsHandle as _, BorrowedHandle, OwnedHandle};
 
 use tokio::net::windows::named_pipe::NamedPipeServer;
+use windows_sys::Win32::Security::{TOKEN_DUPLICATE, TOKEN_QUERY};
 
 use super::pipe;
 use super::sid::Sid;
@@ -19,21 +20,23 @@ pub struct Peer {
     pid: u32,
     user: Sid,
     session: u32,
-    elevated: bool,
+    administrator: bool,
 }
 
 impl Peer {
     pub(super) fn of(server: &NamedPipeServer) -> io::Result<Peer> {
         let pid = pipe::client_of(server)?;
         let process = open_process(pid)?;
-        let token = Token::of(process.as_handle())?;
-        Ok(Peer {
-            pid,
-            user: token.user()?,
-            session: session_of(pid)?,
-            elevated: token.is_elevated()?,
-            process,
-        })
+        let session = session_of(pid)?;
+        // Noted when the pipe was opened. A process that has the number by now and came from elsewhere shows.
+        if pipe::client_session_of(server)? != session {
+            return Err(io::Error::other("the process that connected is gone, and another has its number"));
+        }
+        let user = Token::of(process.as_handle())?.user()?;
+        // Who may not be looked at so closely has not shown that it is one.
+        let asked = Token::of_with(process.as_handle(), TOKEN_QUERY | TOKEN_DUPLICATE);
+        let administrator = asked.and_then(|token| token.is_administrator()).unwrap_or(false);
+        Ok(Peer { process, pid, user, session, administrator })
     }
 
     /// Its process id.
@@ -46,9 +49,10 @@ impl Peer {
         self.user.as_str()
     }
 
-    /// Whether it is LocalSystem or has the full rights of an administrator.
+    /// Whether it is LocalSystem or has the rights of an administrator, not only the prospect of them: a program that was
+    /// not started "as administrator" has not.
     pub fn is_administrator(&self) -> bool {
-        self.elevated || self.user.is_local_system()
+        self.administrator || self.user.is_local_system()
     }
 
     /// Whether it has the same user as this process.

@@ -5,8 +5,10 @@ use std::os::windows::io::AsRawHandle;
 
 use windows_sys::Win32::Foundation::ERROR_SEM_TIMEOUT;
 #[cfg(feature = "host")]
-use windows_sys::Win32::System::Pipes::GetNamedPipeClientProcessId;
-use windows_sys::Win32::System::Pipes::{GetNamedPipeServerProcessId, WaitNamedPipeW};
+use windows_sys::Win32::System::Pipes::{GetNamedPipeClientProcessId, GetNamedPipeClientSessionId};
+use windows_sys::Win32::System::Pipes::{
+    GetNamedPipeServerProcessId, GetNamedPipeServerSessionId, WaitNamedPipeW,
+};
 
 use super::handle::succeeded;
 use super::wide::wide;
@@ -21,6 +23,23 @@ pub(super) fn server_of(client: &impl AsRawHandle) -> io::Result<u32> {
     // SAFETY: the handle is alive; `pid` is ours to be written.
     succeeded(unsafe { GetNamedPipeServerProcessId(client.as_raw_handle(), &mut pid) })?;
     Ok(pid)
+}
+
+/// The session of the process that made a pipe.
+pub(super) fn server_session_of(client: &impl AsRawHandle) -> io::Result<u32> {
+    let mut session = 0;
+    // SAFETY: the handle is alive; `session` is ours to be written.
+    succeeded(unsafe { GetNamedPipeServerSessionId(client.as_raw_handle(), &mut session) })?;
+    Ok(session)
+}
+
+/// The session from which a pipe of ours was opened, as it was noted then.
+#[cfg(feature = "host")]
+pub(super) fn client_session_of(server: &impl AsRawHandle) -> io::Result<u32> {
+    let mut session = 0;
+    // SAFETY: the handle is alive; `session` is ours to be written.
+    succeeded(unsafe { GetNamedPipeClientSessionId(server.as_raw_handle(), &mut session) })?;
+    Ok(session)
 }
 
 /// The process that opened a pipe of ours.

@@ -2,34 +2,31 @@
 
 use std::io;
 use std::os::windows::io::{AsRawHandle as _, BorrowedHandle};
-use std::{ffi::c_void, ptr};
+use std::{ffi::c_void, ptr, slice};
 
-use windows_sys::Win32::Foundation::ERROR_SUCCESS;
-use windows_sys::Win32::Security::Authorization::{GetSecurityInfo, SE_KERNEL_OBJECT};
-use windows_sys::Win32::Security::OWNER_SECURITY_INFORMATION;
-#[cfg(feature = "host")]
+use windows_sys::Win32::Foundation::{ERROR_SUCCESS, WIN32_ERROR};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1, SE_KERNEL_OBJECT,
+    SE_OBJECT_TYPE, SetSecurityInfo,
+};
 use windows_sys::Win32::Security::{
-    Authorization::{ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1},
-    SECURITY_ATTRIBUTES,
+    ACL, DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, OBJECT_SECURITY_INFORMATION,
+    OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSID, SECURITY_ATTRIBUTES,
 };
 
-use super::handle::LocalMemory;
+use super::acl::{self, Access};
+use super::handle::{LocalMemory, succeeded};
 use super::sid::Sid;
-#[cfg(feature = "host")]
-use super::{handle::succeeded, wide::wide};
+use super::wide::wide;
 
 /// A descriptor in memory, for objects that are about to be made.
-#[cfg(feature = "host")]
 pub(super) struct Descriptor(LocalMemory);
 
 // SAFETY: the memory is ours alone and never written after it was made.
-#[cfg(feature = "host")]
 unsafe impl Send for Descriptor {}
 // SAFETY: as above.
-#[cfg(feature = "host")]
 unsafe impl Sync for Descriptor {}
 
-#[cfg(feature = "host")]
 impl Descriptor {
     /// Reads one in the Security Descriptor Definition Language.
     pub(super) fn parse(sddl: &str) -> io::Result<Descriptor> {
@@ -46,12 +43,6 @@ impl Descriptor {
         Ok(Descriptor(LocalMemory(descriptor)))
     }
 
-    /// For a pipe of ours that this user, we and the system may open, and nobody else: the default descriptor of a pipe would
-    /// let everybody read. We own it by name, since in an elevated process the default owner is the group of administrators.
-    pub(super) fn for_pipe(own: &Sid, user: &Sid) -> io::Result<Descriptor> {
-        Descriptor::parse(&format!("O:{own}D:P(A;;GA;;;SY)(A;;GA;;;{own})(A;;GRGW;;;{user})"))
-    }
-
     /// What the calls that make objects take. Good while `self` lives; the handle that is made is not inherited.
     pub(super) fn attributes(&self) -> SECURITY_ATTRIBUTES {
         SECURITY_ATTRIBUTES {
@@ -60,32 +51,113 @@ impl Descriptor {
             bInheritHandle: 0,
         }
     }
+
+    /// Its list of who may do what, inside of it.
+    fn list(&self) -> io::Result<*const ACL> {
+        let (mut present, mut defaulted, mut list) = (0, 0, ptr::null_mut());
+        // SAFETY: the descriptor is whole; the three others are ours to be written.
+        succeeded(unsafe { GetSecurityDescriptorDacl(self.0.0, &mut present, &mut list, &mut defaulted) })?;
+        if present == 0 || list.is_null() {
+            Err(io::Error::other("a descriptor without a list"))
+        } else {
+            Ok(list)
+        }
+    }
 }
 
 /// Who owns the pipe behind a handle. Only the owner's own processes can have made it so: an owner is a member of the maker's
 /// token, or was set by the system.
 pub(super) fn owner_of(pipe: BorrowedHandle<'_>) -> io::Result<Sid> {
-    let (mut owner, mut descriptor): (_, *mut c_void) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: the handle is alive; the two pointers are ours to be written, the others are not asked for.
-    let status = unsafe {
-        GetSecurityInfo(
-            pipe.as_raw_handle(),
-            SE_KERNEL_OBJECT,
-            OWNER_SECURITY_INFORMATION,
-            &mut owner,
-            ptr::null_mut(),
-            ptr::null_mut(),
-            ptr::null_mut(),
-            &mut descriptor,
-        )
+    Found::of(pipe, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION)?.owner()
+}
+
+/// Who owns what is behind a handle, and who may do what to it. The handle has `READ_CONTROL`.
+pub(super) fn access_of(object: BorrowedHandle<'_>, kind: SE_OBJECT_TYPE) -> io::Result<Access> {
+    let found = Found::of(object, kind, OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION)?;
+    let grants = match found.list() {
+        None => None,
+        Some(bytes) => Some(acl::decode(bytes).map_err(|_| {
+            io::Error::other("its permissions have an entry that is not understood; remove it with icacls")
+        })?),
     };
-    if status != ERROR_SUCCESS {
-        return Err(io::Error::from_raw_os_error(status.cast_signed()));
+    Ok(Access { owner: found.owner()?.to_string(), grants })
+}
+
+/// Gives what is behind a handle the list of a descriptor, and keeps what is above it from adding to that. The handle has
+/// `WRITE_DAC`.
+pub(super) fn replace_list(
+    object: BorrowedHandle<'_>,
+    kind: SE_OBJECT_TYPE,
+    descriptor: &Descriptor,
+) -> io::Result<()> {
+    let what = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    let list = descriptor.list()?;
+    // SAFETY: the handle is alive; the list lies in the descriptor, which outlives the call; nothing else is set.
+    checked(unsafe {
+        SetSecurityInfo(
+            object.as_raw_handle(),
+            kind,
+            what,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            list,
+            ptr::null(),
+        )
+    })
+}
+
+/// A descriptor that the system handed out, with pointers into it.
+struct Found {
+    _memory: LocalMemory,
+    owner: PSID,
+    list: *mut ACL,
+}
+
+impl Found {
+    fn of(
+        object: BorrowedHandle<'_>,
+        kind: SE_OBJECT_TYPE,
+        what: OBJECT_SECURITY_INFORMATION,
+    ) -> io::Result<Found> {
+        let (mut owner, mut list) = (ptr::null_mut(), ptr::null_mut());
+        let mut descriptor: *mut c_void = ptr::null_mut();
+        // SAFETY: the handle is alive; the three pointers are ours to be written, the others are not asked for.
+        checked(unsafe {
+            GetSecurityInfo(
+                object.as_raw_handle(),
+                kind,
+                what,
+                &mut owner,
+                ptr::null_mut(),
+                &mut list,
+                ptr::null_mut(),
+                &mut descriptor,
+            )
+        })?;
+        Ok(Found { _memory: LocalMemory(descriptor), owner, list })
     }
-    let _memory = LocalMemory(descriptor);
-    if owner.is_null() {
-        return Err(io::Error::other("the pipe has no owner"));
+
+    fn owner(&self) -> io::Result<Sid> {
+        if self.owner.is_null() {
+            return Err(io::Error::other("it has no owner"));
+        }
+        // SAFETY: on success the pointer leads into the descriptor, which `self` keeps alive.
+        unsafe { Sid::read(self.owner) }
     }
-    // SAFETY: on success `owner` points into the descriptor, which `_memory` keeps alive.
-    unsafe { Sid::read(owner) }
+
+    /// The bytes of the list; `None`: there is none, and nothing is denied.
+    fn list(&self) -> Option<&[u8]> {
+        if self.list.is_null() {
+            return None;
+        }
+        // SAFETY: on success the pointer leads to a whole list inside the descriptor, which `self` keeps alive.
+        let head = unsafe { self.list.read() };
+        let length = usize::from(head.AclSize).max(size_of::<ACL>());
+        // SAFETY: as above; its head says how long it is.
+        Some(unsafe { slice::from_raw_parts(self.list.cast(), length) })
+    }
+}
+
+fn checked(status: WIN32_ERROR) -> io::Result<()> {
+    if status == ERROR_SUCCESS { Ok(()) } else { Err(io::Error::from_raw_os_error(status.cast_signed())) }
 }

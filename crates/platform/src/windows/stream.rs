@@ -13,12 +13,16 @@ use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
 use windows_sys::Win32::Foundation::{ERROR_BROKEN_PIPE, ERROR_PIPE_BUSY};
 use windows_sys::Win32::Storage::FileSystem::SECURITY_IDENTIFICATION;
 
+use super::sid::Sid;
 use super::token::{Token, open_process, own_sid};
-use super::{dirs, pipe, security};
+use super::{dirs, pipe, security, service_process};
 use crate::{ConnectError, Dirs};
 
 /// How long a client waits for a server that is busy with another.
 const BUSY_MAX: Duration = Duration::from_secs(5);
+
+/// The session of services: nobody logs on to it.
+const SERVICES: u32 = 0;
 
 /// A connection over an endpoint: a byte-mode named pipe.
 pub struct Stream {
@@ -40,17 +44,49 @@ pub async fn connect(address: &str, server: &str) -> Result<Stream, ConnectError
         return Err(refusal(address, source));
     }
     let client = open(address).await.map_err(|source| refusal(address, source))?;
-    let found = server_user(&client, server).map_err(|source| refusal(address, source))?;
-    if found != server {
-        return Err(ConnectError::Impostor { address: address.into(), expected: server.into(), found });
-    }
+    prove(address, &client, server)?;
     Ok(Stream { end: End::Client(client) })
 }
 
-/// Connects to the control endpoint of a service, which must be run by LocalSystem or, for a run in a console, by this user.
+/// Connects to the control endpoint of a service, and proves that the other end is that service: for an installed one, the process
+/// that the service manager knows or LocalSystem; for a run in a console, this user.
 pub async fn connect_control(dirs: &Dirs) -> Result<Stream, ConnectError> {
-    let server = if dirs::is_console(dirs) { own_sid().as_str() } else { super::sid::Sid::LOCAL_SYSTEM };
-    connect(&dirs::control_pipe(dirs), server).await
+    let Some(service) = dirs::service_of(dirs) else {
+        return connect(&dirs::control_pipes(dirs).concat(), own_sid().as_str()).await;
+    };
+    let mut refused = None;
+    for address in dirs::control_pipes(dirs) {
+        match open(&address).await {
+            Ok(client) => {
+                if !is_process_of(&service, &client) {
+                    prove(&address, &client, Sid::LOCAL_SYSTEM)?;
+                }
+                return Ok(Stream { end: End::Client(client) });
+            }
+            Err(source) => refused = Some(refusal(&address, source)),
+        }
+        if !matches!(refused, Some(ConnectError::NotRunning { .. })) {
+            break;
+        }
+    }
+    Err(refused.expect("a service has at least one address"))
+}
+
+/// Whether the service manager says that the other end is the process of this service.
+fn is_process_of(service: &str, client: &NamedPipeClient) -> bool {
+    match (service_process::of(service), pipe::server_of(client)) {
+        (Ok(Some(known)), Ok(found)) => known == found,
+        _ => false,
+    }
+}
+
+/// Makes sure that a pipe was made by this user, and nobody else's process is at its other end.
+fn prove(address: &str, client: &NamedPipeClient, server: &str) -> Result<(), ConnectError> {
+    let found = server_user(client, server).map_err(|source| refusal(address, source))?;
+    if found == server {
+        return Ok(());
+    }
+    Err(ConnectError::Impostor { address: address.into(), expected: server.into(), found })
 }
 
 async fn open(address: &str) -> io::Result<NamedPipeClient> {
@@ -74,8 +110,10 @@ async fn open(address: &str) -> io::Result<NamedPipeClient> {
     }
 }
 
-/// The user who serves a pipe. Its owner tells; and where we may look at the process that made it, its user must be the same.
-/// (An ordinary user may not look at a process of the system.)
+/// The user who serves a pipe. Its owner tells, which nobody can give away to another. But whoever may write to a pipe may also
+/// offer further instances of it, so the process at the other end counts, too: its user, where we may look at it. An ordinary
+/// user may not look at a process of the system, but is told its session: that of the system's services is 0, and no program of
+/// an ordinary user that we may not look at runs there.
 fn server_user(client: &NamedPipeClient, expected: &str) -> io::Result<String> {
     // SAFETY: the handle is open for as long as `client` is borrowed.
     let handle = unsafe { BorrowedHandle::borrow_raw(client.as_raw_handle()) };
@@ -86,8 +124,11 @@ fn server_user(client: &NamedPipeClient, expected: &str) -> io::Result<String> {
     let maker = open_process(pipe::server_of(client)?);
     match maker.and_then(|process| Token::of(process.as_handle())?.user()) {
         Ok(maker) => Ok(maker.to_string()),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(owner),
-        Err(error) => Err(error),
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(error),
+        Err(_) => match pipe::server_session_of(client)? {
+            SERVICES => Ok(owner),
+            session => Ok(format!("a process of session {session}")),
+        },
     }
 }
 

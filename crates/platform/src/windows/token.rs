@@ -5,14 +5,15 @@ use std::os::windows::io::{AsRawHandle as _, BorrowedHandle, OwnedHandle};
 use std::sync::OnceLock;
 
 use windows_sys::Win32::Foundation::HANDLE;
-use windows_sys::Win32::Security::{
-    GetTokenInformation, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TOKEN_USER, TokenUser,
-};
 #[cfg(feature = "host")]
 use windows_sys::Win32::Security::{
-    SID_AND_ATTRIBUTES, TOKEN_ACCESS_MASK, TOKEN_ELEVATION, TOKEN_ELEVATION_TYPE, TOKEN_GROUPS,
-    TOKEN_LINKED_TOKEN, TOKEN_STATISTICS, TokenElevation, TokenElevationType, TokenElevationTypeFull,
-    TokenElevationTypeLimited, TokenGroups, TokenLinkedToken, TokenStatistics,
+    CheckTokenMembership, CreateWellKnownSid, DuplicateToken, SID_AND_ATTRIBUTES, SecurityIdentification,
+    TOKEN_ACCESS_MASK, TOKEN_ELEVATION, TOKEN_ELEVATION_TYPE, TOKEN_GROUPS, TOKEN_LINKED_TOKEN,
+    TOKEN_STATISTICS, TokenElevation, TokenElevationType, TokenElevationTypeFull, TokenElevationTypeLimited,
+    TokenGroups, TokenLinkedToken, TokenStatistics, WinBuiltinAdministratorsSid,
+};
+use windows_sys::Win32::Security::{
+    GetTokenInformation, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 #[cfg(feature = "host")]
 use windows_sys::Win32::System::RemoteDesktop::WTSQueryUserToken;
@@ -46,6 +47,14 @@ impl Token {
         // SAFETY: takes nothing and returns a constant that stands for this process.
         let process = unsafe { GetCurrentProcess() };
         Token::open(process, TOKEN_QUERY)
+    }
+
+    /// The same, also for making another of it.
+    #[cfg(feature = "host")]
+    pub(super) fn own_with(access: TOKEN_ACCESS_MASK) -> io::Result<Token> {
+        // SAFETY: takes nothing and returns a constant that stands for this process.
+        let process = unsafe { GetCurrentProcess() };
+        Token::open(process, access)
     }
 
     /// That of another process.
@@ -87,7 +96,35 @@ impl Token {
         unsafe { Sid::read(user.User.Sid) }
     }
 
-    /// Whether it has the full rights of an administrator.
+    /// Whether it has the rights of an administrator: the system checks it as it does for an object that only administrators may
+    /// open, so that a filtered token, which has the group for denials only, has not. Needs `TOKEN_DUPLICATE`.
+    #[cfg(feature = "host")]
+    pub(super) fn is_administrator(&self) -> io::Result<bool> {
+        let mut copy = std::ptr::null_mut();
+        // SAFETY: the token is open; `copy` is ours to be written.
+        succeeded(unsafe { DuplicateToken(self.0.as_raw_handle(), SecurityIdentification, &mut copy) })?;
+        let copy = owned(copy)?;
+        // The longest identifier has 68 bytes.
+        let mut administrators = [0_u64; 9];
+        let mut length = size_of_val(&administrators) as u32;
+        // SAFETY: the buffer has that many bytes; there is no domain in this one.
+        succeeded(unsafe {
+            CreateWellKnownSid(
+                WinBuiltinAdministratorsSid,
+                std::ptr::null_mut(),
+                administrators.as_mut_ptr().cast(),
+                &mut length,
+            )
+        })?;
+        let mut is_member = 0;
+        // SAFETY: the copy is open for questions, the identifier is whole, and `is_member` is ours to be written.
+        succeeded(unsafe {
+            CheckTokenMembership(copy.as_raw_handle(), administrators.as_mut_ptr().cast(), &mut is_member)
+        })?;
+        Ok(is_member != 0)
+    }
+
+    /// Whether user account control counts it as elevated.
     #[cfg(feature = "host")]
     pub(super) fn is_elevated(&self) -> io::Result<bool> {
         let mut elevation = [TOKEN_ELEVATION::default()];
