@@ -4,7 +4,8 @@
 //!
 //! A command is one file in `commands/`. Those that talk to a service find it ([`target`]), connect to its control endpoint
 //! ([`client`]) and print what it answers: tables for people ([`table`]), the control API's own types for programs. `run`
-//! is the service itself, in the foreground. `demo` is the service too, in a made-up world, with a picture of it.
+//! is the service itself, in the foreground; `service` is what the system's service manager starts, and `install` and its like
+//! ask that manager ([`installation`]). `demo` is the service too, in a made-up world, with a picture of it.
 //!
 //! Whatever goes wrong is a [`failure::Failure`]: one sentence on standard error and one of six exit codes.
 
@@ -15,7 +16,9 @@ mod client;
 mod commands;
 mod demo;
 mod failure;
+mod installation;
 mod log_file;
+mod password;
 mod screen;
 mod table;
 mod target;

@@ -80,7 +80,7 @@ fn nothing_running() -> Failure {
 
 /// The `service.name` of a configuration that may be full of mistakes otherwise: while somebody edits the file, `bilayer
 /// status` still finds the service that runs from it.
-fn service_name(file: &Path) -> Result<String, Failure> {
+pub(crate) fn service_name(file: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::usage(format!("cannot read the configuration {}: {error}", file.display()))
     })?;

@@ -69,8 +69,9 @@ impl Account {
     ///
     /// What is wrong with it, to follow "account `…`".
     pub fn parse(text: &str, service: &str) -> Result<Account, String> {
-        const BUILT_IN: [(&str, Account); 3] = [
+        const BUILT_IN: [(&str, Account); 4] = [
             ("LocalSystem", Account::LocalSystem),
+            ("SYSTEM", Account::LocalSystem),
             ("LocalService", Account::LocalService),
             ("NetworkService", Account::NetworkService),
         ];
@@ -301,6 +302,7 @@ mod tests {
         let parse = |text| Account::parse(text, "acme-desk").unwrap();
         assert_eq!(parse("localsystem"), Account::LocalSystem);
         assert_eq!(parse(r".\LocalSystem"), Account::LocalSystem);
+        assert_eq!(parse(r"NT AUTHORITY\SYSTEM"), Account::LocalSystem);
         assert_eq!(parse(r"NT AUTHORITY\LocalService"), Account::LocalService);
         assert_eq!(parse("NetworkService"), Account::NetworkService);
         assert_eq!(parse(r"nt service\acme-desk"), Account::Virtual);

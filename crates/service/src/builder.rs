@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bilayer_ipc::method;
 use bilayer_ipc::rpc::{Params, RpcError};
-use bilayer_platform::Dirs;
+use bilayer_platform::{Dirs, ServiceHost};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -53,6 +53,7 @@ impl Service {
             observer: None,
             signals: true,
             dirs: None,
+            host: None,
         }
     }
 }
@@ -66,6 +67,7 @@ pub struct Builder {
     pub(crate) observer: Option<Observer>,
     pub(crate) signals: bool,
     pub(crate) dirs: Option<Dirs>,
+    pub(crate) host: Option<ServiceHost>,
 }
 
 impl Builder {
@@ -131,6 +133,17 @@ impl Builder {
     #[must_use]
     pub fn dirs(mut self, dirs: Dirs) -> Self {
         self.dirs = Some(dirs);
+        self
+    }
+
+    /// The service manager that started this program: it is told how the service is, and may stop and reload it. Every session
+    /// of the machine is followed, unless [`Builder::sessions`] says otherwise later, and the signals of the process are left
+    /// alone.
+    #[must_use]
+    pub fn host(mut self, host: ServiceHost) -> Self {
+        self.host = Some(host);
+        self.source = SessionSource::System;
+        self.signals = false;
         self
     }
 

@@ -18,14 +18,17 @@
 mod builder;
 pub mod config;
 mod driver;
+mod hosted;
 pub mod log;
+pub mod manager;
 mod observe;
 mod output;
 mod source;
 
 pub use bilayer_ipc::rpc::RpcError;
-pub use bilayer_platform::{helper_main, is_privileged};
+pub use bilayer_platform::{HostError, ServiceHost, helper_main, is_privileged};
 pub use builder::{Builder, Call, RunError, Service};
+pub use hosted::run_as_service;
 pub use observe::{Observation, Observer};
 pub use source::{Director, Script, SessionSource};
 

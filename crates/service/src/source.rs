@@ -55,37 +55,64 @@ impl Director {
 }
 
 /// An opened source.
-pub(crate) enum Source {
+pub(crate) struct Source {
+    sessions: Opened,
+    /// Hints of the service manager, which follows the sessions of the machine on its own account.
+    told: Option<mpsc::Receiver<Hint>>,
+}
+
+enum Opened {
     Real(Box<Sessions>),
     Scripted(Script),
 }
 
 impl Source {
     pub(crate) async fn open(source: SessionSource) -> Result<Self, bilayer_platform::Error> {
-        Ok(match source {
-            SessionSource::System => Self::Real(Box::new(Sessions::open(Mode::System).await?)),
-            SessionSource::Console => Self::Real(Box::new(Sessions::open(Mode::Console).await?)),
-            SessionSource::Scripted(script) => Self::Scripted(script),
-        })
+        let sessions = match source {
+            SessionSource::System => Opened::Real(Box::new(Sessions::open(Mode::System).await?)),
+            SessionSource::Console => Opened::Real(Box::new(Sessions::open(Mode::Console).await?)),
+            SessionSource::Scripted(script) => Opened::Scripted(script),
+        };
+        Ok(Self { sessions, told: None })
+    }
+
+    /// From now on these hints count as well.
+    pub(crate) fn also_hear(&mut self, told: mpsc::Receiver<Hint>) {
+        self.told = Some(told);
     }
 
     pub(crate) async fn enumerate(&mut self) -> Result<Vec<SessionInfo>, bilayer_platform::Error> {
-        match self {
-            Self::Real(sessions) => sessions.enumerate().await,
-            Self::Scripted(script) => Ok(script.sessions.clone()),
+        match &mut self.sessions {
+            Opened::Real(sessions) => sessions.enumerate().await,
+            Opened::Scripted(script) => Ok(script.sessions.clone()),
         }
     }
 
     /// The system need not wait for this service any more before it shuts down.
     pub(crate) fn release_shutdown(&mut self) {
-        match self {
-            Self::Real(sessions) => sessions.release_shutdown(),
-            Self::Scripted(_) => {}
+        match &mut self.sessions {
+            Opened::Real(sessions) => sessions.release_shutdown(),
+            Opened::Scripted(_) => {}
         }
     }
 
     /// Resolves when something may have changed. Cancel safe.
     pub(crate) async fn hint(&mut self) -> Hint {
+        let told = async {
+            match &mut self.told {
+                Some(told) => told.recv().await,
+                None => None,
+            }
+        };
+        tokio::select! {
+            Some(hint) = told => hint,
+            hint = self.sessions.hint() => hint,
+        }
+    }
+}
+
+impl Opened {
+    async fn hint(&mut self) -> Hint {
         match self {
             Self::Real(sessions) => sessions.hint().await,
             Self::Scripted(script) => match script.steps.recv().await {

@@ -3,14 +3,19 @@
 mod agents;
 mod completions;
 mod config;
+mod install;
 mod logs;
-
 mod message;
 mod reload;
+mod restart;
 mod run;
 mod schema;
+mod service;
 mod sessions;
+mod start;
 mod status;
+mod stop;
+mod uninstall;
 
 use std::path::Path;
 
@@ -25,6 +30,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config.as_deref();
     match &arguments.command {
         Command::Run(args) => on_loop(run::run(config, args, &screen)),
+        Command::Install => on_loop(install::run(config, &screen)),
+        Command::Uninstall => on_loop(uninstall::run(config)),
+        Command::Start => on_loop(start::run(config)),
+        Command::Stop => on_loop(stop::run(config)),
+        Command::Restart => on_loop(restart::run(config)),
+        Command::Service => service::run(config),
         Command::Status(format) => on_loop(status::run(config, *format, &screen)),
         Command::Sessions(format) => on_loop(sessions::run(config, *format, &screen)),
         Command::Agents(which) => on_loop(agents::run(config, which, &screen)),

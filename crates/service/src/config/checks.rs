@@ -39,6 +39,11 @@ pub trait Checks {
     /// Why it could not.
     fn executable(&self, program: &Path) -> Result<(), Refusal>;
 
+    /// Whether the machine has a service manager that this build installs services with.
+    fn has_services(&self) -> bool {
+        bilayer_platform::HAS_SERVICES
+    }
+
     /// Whether the machine knows a user of this name or id; `None` if that cannot be told.
     fn knows_user(&self, _user: &str) -> Option<bool> {
         None
@@ -122,6 +127,10 @@ impl Checks for Unchecked {
 
     fn writable_by_others(&self, _path: &Path) -> io::Result<Option<String>> {
         Ok(None)
+    }
+
+    fn has_services(&self) -> bool {
+        true
     }
 
     fn executable(&self, _program: &Path) -> Result<(), Refusal> {

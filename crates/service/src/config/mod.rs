@@ -22,6 +22,7 @@ mod report;
 mod sample;
 mod schema;
 mod sections;
+mod service;
 mod source;
 mod syntax;
 mod value;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use bilayer_core::Spec;
 use bilayer_ipc::Limits;
 
+pub use bilayer_platform::{Account, StartType};
 pub use checks::{Checks, Machine, MachineAndAccounts, Refusal, Unchecked};
 pub use print::print;
 pub use report::{Finding, Report, Severity, Style};
@@ -60,6 +62,16 @@ pub struct Service {
     pub name: String,
     /// The name for people; the `name` where the file gives none.
     pub display_name: String,
+    /// A sentence on what it is for.
+    pub description: String,
+    /// Who it runs as under a service manager. One that has agents runs as LocalSystem.
+    pub account: Account,
+    /// When a service manager starts it.
+    pub start: StartType,
+    /// Services that must run before it.
+    pub dependencies: Vec<String>,
+    /// What the file says of the time that the system waits at a shutdown; see [`Config::preshutdown_timeout`].
+    pub preshutdown_timeout: Option<Duration>,
 }
 
 /// One `[agent.NAME]`.

@@ -4,8 +4,9 @@ use std::fmt::{self, Display, Formatter, Write as _};
 use std::path::Path;
 
 use super::agent::words;
+use super::service::words as managed;
 use super::value::{show_duration, show_size};
-use super::{Agent, Config};
+use super::{Account, Agent, Config, Service, StartType};
 
 /// `config` as TOML with every default written out. Loading the text again gives the same configuration.
 pub fn print(config: &Config) -> String {
@@ -18,6 +19,8 @@ fn write(config: &Config, out: &mut String) -> fmt::Result {
     writeln!(out, "[service]")?;
     writeln!(out, "name = {}", Text(&config.service.name))?;
     writeln!(out, "display_name = {}", Text(&config.service.display_name))?;
+    writeln!(out, "description = {}", Text(&config.service.description))?;
+    write_managed(&config.service, out)?;
     for agent in &config.agents {
         writeln!(out)?;
         write_agent(agent, out)?;
@@ -42,6 +45,28 @@ fn write(config: &Config, out: &mut String) -> fmt::Result {
     writeln!(out, "stall = \"{}\"", show_duration(wire.stall()))?;
     writeln!(out, "handshake = \"{}\"", show_duration(wire.handshake()))?;
     writeln!(out, "connections_per_session = {}", wire.connections_per_session)
+}
+
+/// What a service manager wants to know: everything where this system has one, and otherwise nothing but what was said.
+fn write_managed(service: &Service, out: &mut String) -> fmt::Result {
+    let shown = |is_default: bool| bilayer_platform::HAS_SERVICES || !is_default;
+    if shown(service.account == Account::LocalSystem) {
+        writeln!(out, "account = {}", Text(&managed::account(&service.account, &service.name)))?;
+    }
+    if shown(service.start == StartType::Auto) {
+        writeln!(out, "start = \"{}\"", managed::start(service.start))?;
+    }
+    if shown(service.dependencies.is_empty()) {
+        writeln!(out, "dependencies = {}", List(&service.dependencies))?;
+    }
+    match service.preshutdown_timeout {
+        Some(timeout) => writeln!(out, "preshutdown_timeout = \"{}\"", show_duration(timeout))?,
+        None if bilayer_platform::HAS_SERVICES => {
+            writeln!(out, "# preshutdown_timeout: as long as the most patient agent needs")?;
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 fn write_agent(agent: &Agent, out: &mut String) -> fmt::Result {

@@ -44,6 +44,24 @@ struct Service {
     name: String,
     /// The name that people see. Without it: the `name`.
     display_name: String,
+    /// A sentence on what the service is for, where the system lists its services.
+    #[schemars(extend("default" = "Keeps programs running on users' desktops as those users."))]
+    description: String,
+    /// Who the service runs as: `LocalSystem`, `LocalService`, `NetworkService`, its own `NT SERVICE\NAME`, a group-managed
+    /// `DOMAIN\NAME$`, or an account with a password, which `bilayer install` asks for. One that has agents runs as
+    /// `LocalSystem`: no other account may start programs as other users. Windows only.
+    #[schemars(extend("default" = "LocalSystem"))]
+    account: String,
+    /// When the system starts the service: at boot; some minutes later; never by itself. Windows only.
+    #[schemars(extend("enum" = ["auto", "delayed", "manual"], "default" = "auto"))]
+    start: String,
+    /// Services that must run before it, by their short names. Windows only.
+    #[schemars(extend("default" = []))]
+    dependencies: Vec<String>,
+    /// How long the system waits for the service, and so for its agents, after a shutdown was announced. Without it: as long
+    /// as the most patient agent needs, and at least 10 s. Windows only. From 1s to 1h.
+    #[schemars(extend("pattern" = TIME))]
+    preshutdown_timeout: String,
 }
 
 /// One agent: a program that runs in the sessions it serves, as the session's user.

@@ -1,4 +1,4 @@
-//! The file as a whole, `[service]`, `[log]` and `[wire]`.
+//! The file as a whole, `[log]` and `[wire]`.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use super::program::absolute_folder;
 use super::read::{Findings, Table};
 use super::source::Source;
 use super::syntax;
-use super::value::{duration, integer, name, one_of, show_size, size, text};
-use super::{Config, Loading, Log, Service};
+use super::value::{duration, integer, one_of, show_size, size};
+use super::{Config, Loading, Log, service};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -34,22 +34,14 @@ pub(super) fn file(source: &Source, how: &Loading<'_>, findings: &mut Findings) 
             .hint("`bilayer config init` writes one to start from");
         return None;
     }
-    let service = service(document.table("service", findings), findings);
+    let service = service::section(document.table("service", findings), how, findings);
     let agents = agents(document.table("agent", findings), source, how, findings);
+    let service = service.agree(&agents, how, findings);
     let log = log(document.table("log", findings), source, how, findings);
     let wire = wire(document.table("wire", findings), findings);
     document.finish(findings);
     findings.forget_echoes(own, &doubtful);
     Some(Config { service: service?, agents, log, wire, source: source.path.clone() })
-}
-
-fn service(mut table: Table<'_>, findings: &mut Findings) -> Option<Service> {
-    let example = "`name = \"acme-desk\"`: it names the service, its directories and endpoints";
-    let name = table.require("name", example, findings, name);
-    let display_name = table.read("display_name", findings, text);
-    table.finish(findings);
-    let name = name?;
-    Some(Service { display_name: display_name.unwrap_or_else(|| name.clone()), name })
 }
 
 const LEVELS: [(&str, Level); 5] = [

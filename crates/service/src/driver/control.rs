@@ -15,8 +15,8 @@ use bilayer_platform::{Listener, Peer, Stream};
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::Driver;
 use super::news::News;
+use super::{Driver, STOP_WITHIN};
 
 /// Control clients at a time; they are people and scripts.
 const CLIENTS_MAX: usize = 16;
@@ -158,7 +158,7 @@ impl Driver {
             method::SERVICE_RELOAD => self.read_config(Some(answer)),
             method::SERVICE_STOP => {
                 answer.send(Ok(()));
-                self.stop(StopReason::ServiceStop);
+                self.stop(StopReason::ServiceStop, STOP_WITHIN);
             }
             method::AGENTS_START => answer.send(self.command(&params, Command::Start)),
             method::AGENTS_STOP => answer.send(self.command(&params, Command::Stop)),

@@ -54,6 +54,7 @@ impl Driver {
             Action::Progress { remaining, deadline } => {
                 let left = deadline - Time::from_nanos(bilayer_platform::now());
                 tracing::debug!(remaining, left_ms = left.as_millis(), "stopping");
+                self.tell_host(remaining, left);
                 if remaining == 0 {
                     // A system that waits for us to shut down need not wait any longer.
                     self.all_ended.notify_one();

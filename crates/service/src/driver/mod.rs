@@ -11,6 +11,7 @@ mod agents;
 mod control;
 mod endpoint;
 mod execute;
+mod host;
 mod launch;
 mod message;
 mod news;
@@ -34,7 +35,7 @@ use bilayer_core::{Event, InstanceKey, Logon, LogonTable, SpecId, StopReason, Su
 use bilayer_ipc::agent::{PowerChanged, PowerEvent};
 use bilayer_ipc::control::{Power, ServiceMode};
 use bilayer_ipc::{Limits, method};
-use bilayer_platform::{Alarm, Dirs, Signal};
+use bilayer_platform::{Alarm, Dirs, ServiceHost, Signal};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 
@@ -49,7 +50,7 @@ use seats::Seat;
 pub(crate) use start::start;
 
 /// How long everything may take to end when nobody sets a deadline.
-const STOP_WITHIN: Duration = Duration::from_secs(90);
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(90);
 
 pub(crate) struct Driver {
     core: Supervisor,
@@ -72,6 +73,8 @@ pub(crate) struct Driver {
     methods: Arc<Methods>,
     observer: Option<Observer>,
 
+    /// The service manager that started this program, if one did.
+    host: Option<ServiceHost>,
     mode: ServiceMode,
     since: Timestamp,
     log: Option<String>,
@@ -166,7 +169,11 @@ impl Driver {
                 tracing::info!(event = id::SHUTDOWN_CALLED_OFF, "the shutdown was called off");
                 self.pending.push_back(Event::ShutdownCalledOff);
             }
-            News::Signal(Signal::Stop) => self.stop(StopReason::ServiceStop),
+            News::Signal(Signal::Stop) => self.stop(StopReason::ServiceStop, STOP_WITHIN),
+            News::Stop(reason, within) => {
+                let within = within.unwrap_or_else(|| self.longest_grace().max(STOP_WITHIN));
+                self.stop(reason, within);
+            }
             News::Signal(Signal::Reload) => self.read_config(None),
             News::Launched(instance, generation, launching) => {
                 self.hear_launched(instance, generation, *launching);
@@ -180,7 +187,7 @@ impl Driver {
     }
 
     /// Ends everything. Asking again changes nothing: the agents have their grace, and it is bounded.
-    fn stop(&mut self, reason: StopReason) {
+    fn stop(&mut self, reason: StopReason, within: Duration) {
         if std::mem::replace(&mut self.stopping, true) {
             let left = self.runs.iter().count();
             tracing::info!(
@@ -189,7 +196,7 @@ impl Driver {
             return;
         }
         tracing::info!(event = id::STOPPING, "stopping: agents are asked to leave");
-        self.pending.push_back(Event::Stop(reason, STOP_WITHIN));
+        self.pending.push_back(Event::Stop(reason, within));
     }
 
     fn hear_power(&mut self, power: Power, told: PowerEvent, event: Event) {

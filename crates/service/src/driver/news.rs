@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bilayer_core::{Goodbye, InstanceKey, Logon};
+use bilayer_core::{Goodbye, InstanceKey, Logon, StopReason};
 use bilayer_ipc::Secret;
 use bilayer_ipc::agent::Initialized;
 use bilayer_ipc::peer::Peer as WirePeer;
@@ -28,6 +28,8 @@ pub(super) enum News {
     ShutdownCalledOff,
     /// A signal or its like reached the service.
     Signal(Signal),
+    /// The service manager wants the service to end within this time, or leaves it as much as it needs.
+    Stop(StopReason, Option<Duration>),
     /// A launch that was not clear at once came to its end.
     Launched(InstanceKey, u32, Box<Launching>),
     /// The root process of an instance ended.

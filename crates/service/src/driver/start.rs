@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::control::Admits;
 use super::news::News;
 use super::runs::Runs;
-use super::{Driver, control, sessions};
+use super::{Driver, control, host, sessions};
 use crate::builder::{Builder, RunError};
 use crate::log::id;
 use crate::observe::Observation;
@@ -29,12 +29,13 @@ const STARTED_AFTER: Duration = Duration::from_secs(1);
 
 /// Opens everything, supervises until the end, closes everything.
 pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
-    let Builder { config, loader, source, methods, observer, signals, dirs, .. } = builder;
+    let Builder { config, loader, source, methods, observer, signals, dirs, host } = builder;
     let mode = match source {
         SessionSource::System => ServiceMode::System,
         SessionSource::Console | SessionSource::Scripted(_) => ServiceMode::Console,
     };
-    if mode == ServiceMode::System && !bilayer_platform::is_privileged() {
+    // A service manager starts nobody by mistake, and what the account of the service may not do is known by its answers.
+    if mode == ServiceMode::System && host.is_none() && !bilayer_platform::is_privileged() {
         return Err(RunError::NotPrivileged);
     }
     bilayer_platform::raise_descriptor_limit();
@@ -47,7 +48,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     let alarm = Alarm::new().map_err(RunError::Timer)?;
     let reconcile = Alarm::new().map_err(RunError::Timer)?;
     // Subscribed before anything is enumerated, so that no logon falls in between.
-    let source = Source::open(source).await.map_err(RunError::Sessions)?;
+    let mut source = Source::open(source).await.map_err(RunError::Sessions)?;
 
     let (news, inbox) = mpsc::channel(NEWS_WAITING_MAX);
     let limits = Arc::new(config.wire.clone());
@@ -57,6 +58,12 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     tasks.spawn(control::accept(listener, admits, service, Arc::clone(&limits), news.clone()));
     if signals {
         tasks.spawn(listen(Signals::new().map_err(RunError::Signals)?, news.clone()));
+    }
+    if let Some(host) = &host {
+        let (hints, told) = mpsc::channel(host::HINTS_WAITING_MAX);
+        source.also_hear(told);
+        tasks.spawn(host::forward(host.clone(), hints, news.clone()));
+        host.running();
     }
 
     let log_file =
@@ -85,6 +92,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         limits,
         methods: Arc::new(methods),
         observer,
+        host,
         mode,
         since: Timestamp::now(),
         power: Power::Awake,

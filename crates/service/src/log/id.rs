@@ -15,6 +15,8 @@ pub(crate) const SHUTDOWN_CALLED_OFF: u16 = 5;
 pub(crate) const RELOADED: u16 = 6;
 /// The configuration was read again and has mistakes.
 pub(crate) const NOT_RELOADED: u16 = 7;
+/// The service ends because it cannot go on, or could not start.
+pub(crate) const FAILED: u16 = 8;
 
 /// The state of an agent changed in a way that somebody should look at.
 pub(crate) const AGENT: u16 = 100;

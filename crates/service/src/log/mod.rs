@@ -19,7 +19,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use file::RollingFile;
 pub use file::Rotation;
 use line::Parts;
@@ -44,12 +44,15 @@ pub struct Settings {
 impl Settings {
     /// What a configuration asks for, with the service's own log directory as the default, and without the event log.
     pub fn of(config: &Config, dirs: &Dirs, stderr: bool) -> Self {
-        let log = &config.log;
-        let directory = log.directory.as_deref().unwrap_or(&dirs.log);
+        Self::new(&config.log, &config.service.name, dirs, stderr)
+    }
+
+    /// The same, for a service that has a name and a log before it has a configuration.
+    pub(crate) fn new(log: &config::Log, name: &str, dirs: &Dirs, stderr: bool) -> Self {
         Self {
             level: LevelFilter::from_level(log.level),
             stderr,
-            file: Some(file_in(directory, &config.service.name)),
+            file: Some(file_in(log.directory.as_deref().unwrap_or(&dirs.log), name)),
             rotation: Rotation { max_size: log.max_size, max_total: log.max_total, max_age: log.max_age },
             event_log: None,
         }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use bilayer::config::{Checks, Loaded, Loading, Refusal, Report, load_text};
 
-/// The machine.
-pub(crate) struct Fake;
+/// The machine. Whether it has a service manager is the parameter.
+pub(crate) struct Fake<const SERVICES: bool = true>;
 
-impl Checks for Fake {
+impl<const SERVICES: bool> Checks for Fake<SERVICES> {
     fn is_file(&self, path: &Path) -> io::Result<bool> {
         match path.to_str() {
             Some("/opt/acme/desk" | "/opt/acme/notes.txt" | "/opt/acme/shared" | "/etc/acme/helper") => {
@@ -37,6 +37,10 @@ impl Checks for Fake {
         }
     }
 
+    fn has_services(&self) -> bool {
+        SERVICES
+    }
+
     fn knows_user(&self, user: &str) -> Option<bool> {
         Some(user == "alice")
     }
@@ -52,9 +56,11 @@ pub(crate) fn path() -> PathBuf {
 }
 
 /// In the foreground.
-pub(crate) const CONSOLE: Loading<'static> = Loading { privileged: false, checks: &Fake };
+pub(crate) const CONSOLE: Loading<'static> = Loading { privileged: false, checks: &Fake::<true> };
 /// As a privileged service.
-pub(crate) const PRIVILEGED: Loading<'static> = Loading { privileged: true, checks: &Fake };
+pub(crate) const PRIVILEGED: Loading<'static> = Loading { privileged: true, checks: &Fake::<true> };
+/// In the foreground of a machine without a service manager.
+pub(crate) const ELSEWHERE: Loading<'static> = Loading { privileged: false, checks: &Fake::<false> };
 
 /// Loads a text on the fake machine.
 pub(crate) fn load(text: &str, how: &Loading<'_>) -> Result<Loaded, Report> {

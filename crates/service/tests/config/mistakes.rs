@@ -2,7 +2,7 @@
 
 use bilayer::config::{Loading, Report, Style};
 
-use crate::machine::{CONSOLE, PRIVILEGED, agent, load};
+use crate::machine::{CONSOLE, ELSEWHERE, PRIVILEGED, agent, load};
 
 fn report(text: &str, how: &Loading<'_>) -> Report {
     match load(text, how) {
@@ -28,6 +28,11 @@ macro_rules! mistakes {
 
 fn desk(command: &str) -> String {
     format!("[service]\nname = \"acme\"\n\n[agent.desk]\ncommand = {command}\n")
+}
+
+/// A file with these further lines in `[service]`.
+fn service(lines: &str) -> String {
+    agent("").replacen("\n\n", &format!("\n{lines}\n\n"), 1)
 }
 
 mistakes! {
@@ -73,6 +78,13 @@ mistakes! {
     nobody, CONSOLE, agent("users = []");
     unknown_user, CONSOLE, agent("users = [\"alice\", \"bob\"]\ngroups = [\"staff\", \"wheel\"]");
     remote_console, CONSOLE, agent("remote = true");
+    account_that_cannot_have_agents, CONSOLE, service("account = 'NT AUTHORITY\\LocalService'");
+    account_that_is_none, CONSOLE, service("account = \"desk\"");
+    account_of_another_service, CONSOLE, service("account = 'NT SERVICE\\other'");
+    dependency_that_is_none, CONSOLE, service("dependencies = [\"RpcSs\", \"a/b\", \"acme\"]");
+    time_out_below_the_grace, CONSOLE, service("preshutdown_timeout = \"4s\"");
+    keys_for_another_system, ELSEWHERE, service("account = \"LocalSystem\"\nstart = \"manual\"");
+    grace_that_is_cut, ELSEWHERE, agent("stop.grace = \"5m\"");
     relative_folder_in_a_service, PRIVILEGED, agent("cwd = \"data\"");
     no_command, CONSOLE, "[service]\nname = \"acme\"\n[agent.desk]\nsessions = \"all\"\n";
     empty_command, CONSOLE, desk("[]");

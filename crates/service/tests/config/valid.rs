@@ -12,6 +12,11 @@ const FULL: &str = r#"
 [service]
 name = "acme-desk"
 display_name = "Acme Desk"
+description = "Keeps Acme on the desk"
+account = 'NT AUTHORITY\SYSTEM'
+start = "delayed"
+dependencies = ["RpcSs"]
+preshutdown_timeout = "30s"
 
 [agent.tray]
 command = ["/opt/acme/desk", "", "a \"b\" \\ \n c"]

@@ -1,0 +1,28 @@
+//! `bilayer service`, which the system's service manager runs and nobody else
+
+use std::path::Path;
+
+use bilayer::{HostError, chain};
+
+use super::needed;
+use crate::failure::Failure;
+use crate::installation::supported;
+use crate::target::quoted;
+
+pub(super) fn run(given: Option<&Path>) -> Result<(), Failure> {
+    supported()?;
+    let file = needed(given)?;
+    match bilayer::run_as_service(file, |builder| builder) {
+        // The manager has its exit code from the service's status, and nobody waits for that of the process.
+        Ok(0) => Ok(()),
+        Ok(code) => {
+            Err(Failure::failed(format!("the service ended with exit code {code}; its log says why")))
+        }
+        Err(HostError::NotStartedByManager) => Err(Failure::usage(format!(
+            "`bilayer service` is what the service manager of the system runs, and it did not start this one; in a console: \
+             `bilayer run -c {0}`, or as a service: `bilayer install -c {0}` and `bilayer start -c {0}`",
+            quoted(file)
+        ))),
+        Err(error) => Err(Failure::failed(chain(&error))),
+    }
+}

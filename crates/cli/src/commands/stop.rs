@@ -1,0 +1,35 @@
+//! `bilayer stop`
+
+use std::path::Path;
+
+use bilayer::manager::{self, InstalledService, ManagerError, RunState};
+
+use crate::failure::Failure;
+use crate::installation::{Progress, explain, find, last_words, state};
+use crate::screen;
+
+pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
+    let service = find(config)?;
+    let said = if stop(&service).await? { "has stopped, and its agents with it" } else { "does not run" };
+    screen::print(&format!("{} {said}\n", service.name))
+}
+
+/// Stops a service and waits until it has. Returns whether it ran.
+pub(super) async fn stop(service: &InstalledService) -> Result<bool, Failure> {
+    let name = &service.name;
+    let mut progress = Progress::new();
+    let stopped = manager::stop(name, |_| progress.show(&format!("{name} is stopping…"))).await;
+    drop(progress);
+    let status = match stopped {
+        Err(ManagerError::NotRunning { .. }) => return Ok(false),
+        stopped => stopped.map_err(|error| explain(&error, Some(&service.config)))?,
+    };
+    match status.state {
+        RunState::Stopped => Ok(true),
+        _ => Err(Failure::failed(format!(
+            "{name} is still {} and makes no progress{}",
+            state(&status),
+            last_words(service)
+        ))),
+    }
+}

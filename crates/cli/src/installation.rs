@@ -1,0 +1,230 @@
+//! The system's service manager, from the side of a command: which service is meant, and what to say of it.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use bilayer::manager::{
+    HAS_SERVICES, InstalledService, ManagerError, RunEnd, RunState, RunStatus, installed_services,
+};
+use bilayer::{chain, log};
+use bilayer_platform::Dirs;
+
+use crate::failure::Failure;
+use crate::log_file::last_lines;
+use crate::screen::visible;
+use crate::target::{quoted, service_name};
+
+/// Lines of the log that are shown when a start failed.
+const LINES_MAX: usize = 10;
+
+/// The installed service that is meant: the one of the configuration, or the only one.
+pub(crate) fn find(config: Option<&Path>) -> Result<InstalledService, Failure> {
+    supported()?;
+    match config {
+        Some(file) => {
+            let name = service_name(file)?;
+            let known = installed_services().into_iter().find(|service| service.name == name);
+            // One that is not known may still be there, somebody else's; the manager says which.
+            Ok(known.unwrap_or_else(|| InstalledService { name, config: file.to_owned() }))
+        }
+        None => only_one(installed_services()),
+    }
+}
+
+/// Says so where there is no service manager for this build.
+pub(crate) fn supported() -> Result<(), Failure> {
+    if HAS_SERVICES { Ok(()) } else { Err(explain(&ManagerError::Unsupported, None)) }
+}
+
+fn only_one(mut installed: Vec<InstalledService>) -> Result<InstalledService, Failure> {
+    match installed.len() {
+        0 => Err(Failure::no_such(
+            "no service is installed here; install one with `bilayer install -c FILE`, its configuration",
+        )),
+        1 => Ok(installed.remove(0)),
+        count => {
+            let line = |service: &InstalledService| {
+                format!("\n  -c {}  ({})", quoted(&service.config), visible(&service.name))
+            };
+            let list: String = installed.iter().map(line).collect();
+            Err(Failure::usage(format!(
+                "{count} services are installed; say which one with `-c FILE`, its configuration:{list}"
+            )))
+        }
+    }
+}
+
+/// What an answer of the service manager means to a person. `config` is the file to name in what to do next.
+pub(crate) fn explain(error: &ManagerError, config: Option<&Path>) -> Failure {
+    let file = config.map_or_else(|| "FILE".to_owned(), quoted);
+    match error {
+        ManagerError::Unsupported => Failure::failed(
+            "this version does not install services on this system; `bilayer run -c FILE` runs in the foreground, and a unit of \
+             your own can start that",
+        ),
+        ManagerError::NotPermitted { action, .. } => Failure::not_permitted(format!(
+            "{error}; from an elevated console (\"Run as administrator\"): bilayer {} -c {file}",
+            if *action == "look at" { "status" } else { action }
+        )),
+        ManagerError::NotInstalled { .. } => {
+            Failure::no_such(format!("{error}; install it with `bilayer install -c {file}`"))
+        }
+        ManagerError::NotOurs { name } => Failure::failed(format!(
+            "{error}; choose another `name` in [service], or remove that service first (`sc.exe qc {name}` shows whose it is)"
+        )),
+        ManagerError::MarkedForDeletion { .. } => Failure::failed(format!(
+            "{error} and is still held open; close the list of services, the event viewer and the like, or restart the machine, \
+             and try again"
+        )),
+        ManagerError::AlreadyRunning { .. } => {
+            Failure::failed(format!("{error}; `bilayer restart -c {file}` starts it anew"))
+        }
+        ManagerError::NotRunning { .. } => {
+            Failure::not_running(format!("{error}; start it with `bilayer start -c {file}`"))
+        }
+        ManagerError::Disabled { name } => Failure::failed(format!(
+            "{error}; `bilayer install -c {file}` gives it back the start that its configuration says, or `sc.exe config {name} \
+             start= demand`"
+        )),
+        ManagerError::NotNow { .. } => {
+            Failure::failed(format!("{error}; try again, `bilayer status -c {file}` shows when"))
+        }
+        ManagerError::NoAnswer { .. } => Failure::failed(format!(
+            "{error}: the program that it is installed with did not become a service; `bilayer install -c {file}` writes its path \
+             anew, and the system's event log has what went wrong"
+        )),
+        ManagerError::DisplayNameTaken { .. } => {
+            Failure::failed(format!("{error}; choose another `display_name` in [service]"))
+        }
+        ManagerError::Account { .. } => Failure::failed(format!(
+            "{}; check `account` in [service] and the password, and install it again",
+            chain(error)
+        )),
+        other => Failure::failed(chain(other)),
+    }
+}
+
+/// What a service does, in two words or a few more.
+pub(crate) fn state(status: &RunStatus) -> String {
+    match (status.state, status.ended) {
+        (RunState::Running, _) => "running".to_owned(),
+        (RunState::Starting, _) => "starting".to_owned(),
+        (RunState::Stopping, _) => "stopping".to_owned(),
+        (RunState::Paused, _) => "paused".to_owned(),
+        (RunState::Stopped, None | Some(RunEnd::Clean)) => "stopped".to_owned(),
+        (RunState::Stopped, Some(RunEnd::Code(code))) => format!("stopped, with exit code {code}"),
+        (RunState::Stopped, Some(RunEnd::System(error))) => {
+            let text = std::io::Error::from_raw_os_error(error.cast_signed());
+            format!("stopped: {text}")
+        }
+    }
+}
+
+/// Where the log of an installed service is, as far as its configuration can be read.
+pub(crate) fn log_of(service: &InstalledService) -> PathBuf {
+    let own = Dirs::system(&service.name).log;
+    let text = std::fs::read_to_string(&service.config).unwrap_or_default();
+    let table = text.parse::<toml::Table>().unwrap_or_default();
+    let directory = table.get("log").and_then(|log| log.get("directory")).and_then(toml::Value::as_str);
+    log::file_in(directory.map_or(&own, Path::new), &service.name)
+}
+
+/// The last lines of its log, indented, or where it is if they cannot be read.
+pub(crate) fn last_words(service: &InstalledService) -> String {
+    let path = log_of(service);
+    let lines = last_lines(&path, LINES_MAX, |_| true).map(|(lines, _)| lines).unwrap_or_default();
+    if lines.is_empty() {
+        return format!("; its log is {}", path.display());
+    }
+    let lines: String = lines.iter().map(|line| format!("\n  {}", visible(line))).collect();
+    format!("; the end of its log, {}:{lines}", path.display())
+}
+
+/// One line on a terminal that says what is being waited for, written over until it is dropped.
+pub(crate) struct Progress {
+    terminal: bool,
+    shown: bool,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self { terminal: std::io::stderr().is_terminal(), shown: false }
+    }
+
+    /// Shows this in place of what was shown before.
+    pub(crate) fn show(&mut self, text: &str) {
+        if self.terminal {
+            // Nobody is left to tell if standard error is gone.
+            let _ = write!(std::io::stderr(), "\r\x1b[K{}", visible(text));
+            self.shown = true;
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::failure::Code;
+
+    fn service(name: &str) -> InstalledService {
+        InstalledService { name: name.to_owned(), config: format!("/etc/{name}/{name} x.toml").into() }
+    }
+
+    fn said(failure: Failure) -> (Code, String) {
+        match failure {
+            Failure::Said(code, text) => (code, text),
+            Failure::ReaderLeft => panic!("it is said"),
+        }
+    }
+
+    #[test]
+    fn the_only_one_is_meant_and_of_several_the_list_can_be_typed() {
+        assert_eq!(only_one(vec![service("acme")]).unwrap(), service("acme"));
+        assert_eq!(said(only_one(Vec::new()).unwrap_err()).0, Code::NoSuch);
+        let (code, text) = said(only_one(vec![service("acme"), service("beta")]).unwrap_err());
+        assert_eq!(code, Code::Usage);
+        assert!(text.contains("\n  -c \"/etc/beta/beta x.toml\"  (beta)"), "{text}");
+    }
+
+    #[test]
+    fn refusals_say_what_to_do_and_tell_the_shell() {
+        let name = || "acme".to_owned();
+        let file = Path::new("acme.toml");
+        let explained = |error| said(explain(&error, Some(file)));
+        let (code, text) = explained(ManagerError::NotPermitted { action: "install", name: name() });
+        assert_eq!(code, Code::NotPermitted);
+        assert!(text.contains("elevated") && text.contains("bilayer install -c acme.toml"), "{text}");
+        assert_eq!(explained(ManagerError::NotInstalled { name: name() }).0, Code::NoSuch);
+        assert_eq!(explained(ManagerError::NotRunning { name: name() }).0, Code::NotRunning);
+        for error in [
+            ManagerError::NotOurs { name: name() },
+            ManagerError::MarkedForDeletion { name: name() },
+            ManagerError::Disabled { name: name() },
+            ManagerError::NoAnswer { name: name() },
+        ] {
+            let short = error.to_string();
+            let (code, text) = explained(error);
+            assert_eq!(code, Code::Failed);
+            assert!(text.starts_with(&short) && text.len() > short.len() + 20, "{text}");
+        }
+    }
+
+    #[test]
+    fn states_in_words() {
+        let status =
+            |state, ended| RunStatus { state, pid: None, ended, checkpoint: 0, wait_hint: Duration::ZERO };
+        assert_eq!(state(&status(RunState::Running, None)), "running");
+        assert_eq!(state(&status(RunState::Stopped, Some(RunEnd::Clean))), "stopped");
+        assert_eq!(state(&status(RunState::Stopped, Some(RunEnd::Code(2)))), "stopped, with exit code 2");
+    }
+}

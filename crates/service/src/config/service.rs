@@ -1,0 +1,202 @@
+//! `[service]`.
+
+use std::time::Duration;
+
+use bilayer_platform::{Account, StartType};
+
+use super::read::{Findings, Node, Table, shown};
+use super::value::{duration, name, one_of, show_duration, text};
+use super::{Agent, Loading, Service};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The least that the system waits at a shutdown, unless the file says otherwise: what Windows has by itself.
+const PRESHUTDOWN_MIN: Duration = Duration::from_secs(10);
+
+/// What a service needs to end after its last agent did.
+const TO_END: Duration = Duration::from_secs(5);
+
+/// Services that one service can wait for.
+const DEPENDENCIES_MAX: usize = 64;
+
+/// `auto`, `delayed`, `manual`.
+const START: [(&str, StartType); 3] =
+    [("auto", StartType::Auto), ("delayed", StartType::Delayed), ("manual", StartType::Manual)];
+
+/// The section, and the places of what has to agree with the agents.
+pub(super) struct Section<'a> {
+    service: Option<Service>,
+    account: Option<Node<'a>>,
+    preshutdown: Option<Node<'a>>,
+}
+
+/// Reads the section.
+pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mut Findings) -> Section<'a> {
+    let example = "`name = \"acme-desk\"`: it names the service, its directories and endpoints";
+    let name = table.require("name", example, findings, name);
+    let display_name = table.read("display_name", findings, text);
+    let description = table.read("description", findings, text);
+    let mut managed = Managed { table: &mut table, how };
+    let known_name = name.as_deref().unwrap_or_default();
+    let account = managed.read("account", findings, |node, findings| account(node, known_name, findings));
+    let start = managed.read("start", findings, one_of(&START));
+    let dependencies =
+        managed.read("dependencies", findings, |node, findings| dependencies(node, known_name, findings));
+    let preshutdown = managed.read("preshutdown_timeout", findings, |node, findings| {
+        Some((duration(SECOND..=SECOND * 3600)(node.clone(), findings)?, node))
+    });
+    table.finish(findings);
+    let (account, account_node) = account.unzip();
+    let (preshutdown_timeout, preshutdown_node) = preshutdown.unzip();
+    let service = name.map(|name| Service {
+        display_name: display_name.unwrap_or_else(|| name.clone()),
+        description: description.unwrap_or_else(|| DESCRIPTION.to_owned()),
+        account: account.unwrap_or_default(),
+        start: start.unwrap_or_default(),
+        dependencies: dependencies.unwrap_or_default(),
+        preshutdown_timeout,
+        name,
+    });
+    Section { service, account: account_node, preshutdown: preshutdown_node }
+}
+
+/// What people read of a service whose file says nothing.
+const DESCRIPTION: &str = "Keeps programs running on users' desktops as those users.";
+
+/// The part of the table that is for a service manager.
+struct Managed<'t, 'a, 'l> {
+    table: &'t mut Table<'a>,
+    how: &'l Loading<'l>,
+}
+
+impl<'a> Managed<'_, 'a, '_> {
+    fn read<T>(
+        &mut self,
+        key: &'static str,
+        findings: &mut Findings,
+        read: impl FnOnce(Node<'a>, &mut Findings) -> Option<T>,
+    ) -> Option<T> {
+        let has_services = self.how.checks.has_services();
+        self.table.read(key, findings, |node, findings| {
+            if has_services {
+                return read(node, findings);
+            }
+            node.wrong("cannot be used on this system: it is for a service of Windows", findings)
+                .hint("leave it out");
+            None
+        })
+    }
+}
+
+fn account<'a>(node: Node<'a>, service: &str, findings: &mut Findings) -> Option<(Account, Node<'a>)> {
+    let named = text(node.clone(), findings)?;
+    match Account::parse(&named, service) {
+        Ok(account) => Some((account, node)),
+        Err(wrong) => {
+            node.wrong(format!("is the account `{}`, which {wrong}", shown(&named)), findings).hint(
+                "`LocalSystem`, `LocalService`, `NetworkService`, the service's own `NT SERVICE\\NAME`, a group-managed \
+                 `DOMAIN\\NAME$`, or `DOMAIN\\NAME`",
+            );
+            None
+        }
+    }
+}
+
+fn dependencies(node: Node<'_>, service: &str, findings: &mut Findings) -> Option<Vec<String>> {
+    let elements = node.clone().elements("a list of services", findings)?;
+    if elements.len() > DEPENDENCIES_MAX {
+        node.wrong(format!("names more than {DEPENDENCIES_MAX} services"), findings);
+        return None;
+    }
+    let mut names = Vec::with_capacity(elements.len());
+    for element in elements {
+        let Some(name) = text(element.clone(), findings) else { continue };
+        // The manager forbids these, and its own limit is 256 characters.
+        if name.contains(['/', '\\']) || name.chars().count() > 256 {
+            element
+                .wrong(format!("cannot be `{}`: that is no service's name", shown(&name)), findings)
+                .hint("the short name, such as `RpcSs`; `sc query` lists them");
+        } else if name.eq_ignore_ascii_case(service) {
+            element.wrong("is the service itself", findings);
+        } else {
+            names.push(name);
+        }
+    }
+    Some(names)
+}
+
+impl Section<'_> {
+    /// The section, once it agrees with the agents.
+    pub(super) fn agree(
+        self,
+        agents: &[Agent],
+        how: &Loading<'_>,
+        findings: &mut Findings,
+    ) -> Option<Service> {
+        let service = self.service?;
+        if let (Some(node), Some(agent)) = (&self.account, agents.first())
+            && service.account != Account::LocalSystem
+        {
+            node.wrong(
+                format!(
+                    "cannot be `{}` as long as there are agents, such as `{}`",
+                    service.account, agent.name
+                ),
+                findings,
+            )
+            .hint(
+                "only LocalSystem is given the right to start programs as other users; leave `account` out",
+            );
+        }
+        let Some(patient) = agents.iter().max_by_key(|agent| agent.spec.grace) else { return Some(service) };
+        let grace = patient.spec.grace;
+        if let (Some(node), Some(timeout)) = (&self.preshutdown, service.preshutdown_timeout)
+            && timeout < grace
+        {
+            let message = format!(
+                "`{}` is shorter than the grace of agent `{}`, which is cut to it when the system shuts down",
+                node.path, patient.name
+            );
+            findings.warning(Some(node.span.clone()), message).hint(format!(
+                "the longest grace and {} more: \"{}\"",
+                show_duration(TO_END),
+                show_duration(grace + TO_END)
+            ));
+        }
+        if !how.checks.has_services() && grace > crate::driver::STOP_WITHIN {
+            let message = format!(
+                "the grace of agent `{}` is \"{}\"; when the service stops it is cut to \"{}\"",
+                patient.name,
+                show_duration(grace),
+                show_duration(crate::driver::STOP_WITHIN)
+            );
+            findings.warning(None, message);
+        }
+        Some(service)
+    }
+}
+
+impl super::Config {
+    /// How long the system waits for the service after a shutdown was announced: what the file says, and otherwise as long as
+    /// the most patient agent needs.
+    pub fn preshutdown_timeout(&self) -> Duration {
+        let longest = self.agents.iter().map(|agent| agent.spec.grace).max().unwrap_or_default();
+        self.service.preshutdown_timeout.unwrap_or(PRESHUTDOWN_MIN.max(longest + TO_END))
+    }
+}
+
+/// The words of the file.
+pub(super) mod words {
+    use bilayer_platform::{Account, StartType};
+
+    pub(in super::super) fn start(start: StartType) -> &'static str {
+        super::START.iter().find(|(_, known)| *known == start).map_or("auto", |(word, _)| word)
+    }
+
+    pub(in super::super) fn account(account: &Account, service: &str) -> String {
+        match account {
+            Account::Virtual => format!(r"NT SERVICE\{service}"),
+            other => other.to_string(),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Services as the system's service manager keeps them: installing, starting and stopping one.
+//!
+//! `bilayer install` and its like are thin shells around this module, and a product with a layer 0 of its own uses it in the same
+//! way. Nothing here is decided for longer than a command lasts.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+pub use bilayer_platform::{
+    Account, HAS_SERVICES, Installation, Installed, InstalledService, ManagerError, Password, RunEnd,
+    RunState, RunStatus, ServiceManager, StartType, installed_services,
+};
+
+use crate::config::Config;
+
+/// How often the manager is asked while something is waited for.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a service that was deleted may take to go. It stays as long as somebody has it open, an administrator's list of
+/// services for example.
+const DELETED_WITHIN: Duration = Duration::from_secs(30);
+
+/// The installation of the service that a configuration describes: `program` is started with `arguments`, and must then call
+/// [`run_as_service`](crate::run_as_service).
+pub fn installation(config: &Config, program: PathBuf, arguments: Vec<String>) -> Installation {
+    let service = &config.service;
+    Installation {
+        name: service.name.clone(),
+        display_name: service.display_name.clone(),
+        description: service.description.clone(),
+        program,
+        arguments,
+        config: config.source.clone(),
+        account: service.account.clone(),
+        start: service.start,
+        dependencies: service.dependencies.clone(),
+        preshutdown_timeout: config.preshutdown_timeout(),
+    }
+}
+
+/// Installs a service, or brings one that Bilayer installed up to date. One of the same name that was deleted and has not gone
+/// yet is waited out; `waiting` is called once before that.
+///
+/// # Errors
+///
+/// The manager's. A service that Bilayer did not install is not touched.
+pub async fn install(
+    what: &Installation,
+    password: Option<&Password>,
+    waiting: impl FnOnce(),
+) -> Result<Installed, ManagerError> {
+    let manager = ServiceManager::open().await?;
+    let (until, mut waiting) = (Instant::now() + DELETED_WITHIN, Some(waiting));
+    loop {
+        match manager.install(what, password).await {
+            Err(ManagerError::MarkedForDeletion { .. }) if Instant::now() < until => {
+                if let Some(tell) = waiting.take() {
+                    tell();
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Starts a service and follows it until it runs, has ended, or has made no progress for as long as it said it needs.
+/// `progress` is called for each change.
+///
+/// # Errors
+///
+/// The manager's. A service that was started and ended at once is no error here: the status says so.
+pub async fn start(name: &str, progress: impl FnMut(&RunStatus)) -> Result<RunStatus, ManagerError> {
+    let manager = ServiceManager::open().await?;
+    manager.start(name).await?;
+    follow(&manager, name, RunState::Starting, progress).await
+}
+
+/// Stops a service and follows it until it has stopped, or has made no progress for as long as it said it needs.
+///
+/// # Errors
+///
+/// The manager's.
+pub async fn stop(name: &str, progress: impl FnMut(&RunStatus)) -> Result<RunStatus, ManagerError> {
+    let manager = ServiceManager::open().await?;
+    match manager.stop(name).await {
+        // Somebody else asked before, and it is waited for all the same.
+        Err(ManagerError::NotNow { .. }) if manager.status(name).await?.state == RunState::Stopping => {}
+        outcome => outcome?,
+    }
+    follow(&manager, name, RunState::Stopping, progress).await
+}
+
+/// Removes a service that Bilayer installed and that has stopped, and waits until it has gone. Returns whether it has: one that
+/// somebody has open goes when they close it.
+///
+/// # Errors
+///
+/// The manager's. A service that Bilayer did not install is not touched.
+pub async fn uninstall(name: &str) -> Result<bool, ManagerError> {
+    let manager = ServiceManager::open().await?;
+    match manager.uninstall(name).await {
+        Err(ManagerError::MarkedForDeletion { .. }) => {}
+        outcome => outcome?,
+    }
+    let until = Instant::now() + DELETED_WITHIN / 10;
+    while Instant::now() < until {
+        match manager.status(name).await {
+            Err(ManagerError::NotInstalled { .. }) => return Ok(true),
+            Ok(_) | Err(_) => tokio::time::sleep(ASK_EVERY).await,
+        }
+    }
+    Ok(false)
+}
+
+/// Asks until the service has left the state that passes. It is given up when nothing has changed for longer than its own
+/// report allows.
+async fn follow(
+    manager: &ServiceManager,
+    name: &str,
+    passing: RunState,
+    mut progress: impl FnMut(&RunStatus),
+) -> Result<RunStatus, ManagerError> {
+    /// Also for a service that said nothing of the time it needs: the manager's own limit.
+    const PATIENCE_MIN: Duration = Duration::from_secs(30);
+    let mut last: Option<(RunStatus, Instant)> = None;
+    loop {
+        let status = manager.status(name).await?;
+        let since = match last {
+            Some((known, since)) if known == status => since,
+            _ => {
+                progress(&status);
+                Instant::now()
+            }
+        };
+        last = Some((status, since));
+        // A stop is asked for before it is reported: until then the service still says that it runs.
+        let passes =
+            status.state == passing || passing == RunState::Stopping && status.state == RunState::Running;
+        if !passes || since.elapsed() > status.wait_hint.max(PATIENCE_MIN) {
+            return Ok(status);
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
