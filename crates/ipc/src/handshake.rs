@@ -63,6 +63,9 @@ pub enum HandshakeError {
     /// The client did not prove who it is.
     #[error("refused: {0}")]
     Refused(String),
+    /// The service ends, and left the client without an answer.
+    #[error("the service ends")]
+    Ends,
     /// The answer could not be sent.
     #[error("cannot answer `initialize`")]
     Send(#[source] SendError),
@@ -86,7 +89,12 @@ impl HandshakeError {
                 RpcError::new(code::VERSION, "no protocol version in common").with_data(&VERSIONS)
             }
             Self::Kind { .. } | Self::Refused(_) => RpcError::refused(),
-            Self::Silent { .. } | Self::Closed(_) | Self::Send(_) | Self::Call(_) | Self::Picked(_) => {
+            Self::Silent { .. }
+            | Self::Closed(_)
+            | Self::Ends
+            | Self::Send(_)
+            | Self::Call(_)
+            | Self::Picked(_) => {
                 return None;
             }
         })
@@ -159,6 +167,14 @@ impl Knock {
         let error = HandshakeError::Refused(why.into());
         fail(peer, &error, Some(self.reply));
         error
+    }
+
+    /// The service's second half where the service ends: the client hears nothing, and may come back to the next one. (A
+    /// refusal would be the last word.)
+    pub fn leave(self, peer: &Peer) -> HandshakeError {
+        // Closed first, so that the answer which is never given is not made up for.
+        peer.close(HandshakeError::Ends.to_string());
+        HandshakeError::Ends
     }
 
     /// Resolves when the client does not wait any more.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{error, fmt, io};
 
-use crate::Keep;
+use crate::{Keep, LAUNCH_VARIABLE};
 
 /// A program to start at a [`Station`](crate::Station).
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Command {
     pub cwd: Option<PathBuf>,
     /// Added last, over the station's environment.
     pub env: Vec<(String, String)>,
-    /// `bilayer-NAME-AGENT`: names the control group or job that it is born in.
+    /// `bilayer-NAME.AGENT`: names the control group or job that it is born in.
     pub name: String,
     /// Accept a program that someone other than root or administrators can write, although this process is privileged.
     pub trust_writable_program: bool,
@@ -48,6 +48,12 @@ impl Command {
             console_window: false,
             keep: None,
         }
+    }
+
+    /// What tells this launch from every other one; empty where nothing does.
+    pub(crate) fn mark(&self) -> &str {
+        let variable = self.env.iter().rev().find(|(name, _)| name == LAUNCH_VARIABLE);
+        variable.map_or("", |(_, mark)| mark)
     }
 }
 

@@ -34,6 +34,11 @@ impl Dirs {
         system::dirs::ensure(self)
     }
 
+    /// Eight digits that tell these folders from others.
+    pub fn digest(&self) -> String {
+        format!("{:08x}", fnv1a(self.runtime.as_os_str().as_encoded_bytes()))
+    }
+
     /// Every installation or run whose control endpoint this user could talk to and that answers now.
     pub fn running() -> Vec<Dirs> {
         system::dirs::running()

@@ -18,10 +18,11 @@ pub struct Keep {
     pub outputs: Outputs,
     /// Names its files there, unlike any other launch's: letters, digits, `-` and `.`.
     pub label: String,
-    /// `NAME=value`: one of the variables of [`Command::env`], no secret, with a value that no other launch has. It finds what
-    /// was started where no control group or job holds it together.
-    pub mark: String,
 }
+
+/// Names the variable in [`Command::env`] that marks a launch: [`Command::name`], a dot, and what no other launch has. It is no
+/// secret. It finds what was started where no control group or job holds it together.
+pub const LAUNCH_VARIABLE: &str = "BILAYER_LAUNCH";
 
 /// Who a process is, in words that mean the same to the next life of this program. Plain data, to be written down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub struct ProcessRecord {
     pub boot: String,
     /// The control group or job that it was born in; `None`: there was none to be had.
     pub group: Option<String>,
-    /// As in [`Keep::mark`].
+    /// The value of its [`LAUNCH_VARIABLE`].
     pub mark: String,
 }
 
@@ -49,13 +50,8 @@ impl ProcessRecord {
     /// What will be known of a kept process before it is there: where [`launch`](crate::launch) will have it born. Written down
     /// first, it finds a process whose launcher died before it could write down more.
     pub fn intended(station: &Station, command: &Command) -> ProcessRecord {
-        let mark = command.keep.as_ref().map(|keep| keep.mark.clone()).unwrap_or_default();
-        ProcessRecord {
-            root: None,
-            boot: system::keep::boot(),
-            group: system::keep::group(station, command),
-            mark,
-        }
+        let (boot, group) = (system::keep::boot(), system::keep::group(station, command));
+        ProcessRecord { root: None, boot, group, mark: command.mark().to_owned() }
     }
 
     /// Takes the process over if it lives: the same pid, the same start, in the group that it was born in. `None`: there is no

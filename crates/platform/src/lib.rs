@@ -85,7 +85,7 @@ pub use exit::{Exit, exit_key};
 #[cfg(feature = "host")]
 pub use host::{HostError, Notice, SessionChange};
 #[cfg(feature = "host")]
-pub use keep::{Keep, ProcessRecord, Root};
+pub use keep::{Keep, LAUNCH_VARIABLE, ProcessRecord, Root};
 #[cfg(feature = "host")]
 pub use manager::{
     Account, Installation, Installed, InstalledService, ManagerError, Password, RunEnd, RunState, RunStatus,

@@ -24,6 +24,7 @@ pub mod manager;
 mod observe;
 mod output;
 mod source;
+mod state;
 
 pub use bilayer_ipc::rpc::RpcError;
 pub use bilayer_platform::{HostError, ServiceHost, helper_main, is_privileged};

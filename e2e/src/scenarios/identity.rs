@@ -61,7 +61,7 @@ fn check_user(bed: &Bed, process: &Process, login: &Login, uid: u32) -> Result<(
 
 /// In a cgroup of its own below the session's scope, in a process session of its own, with nothing open but three.
 fn check_place(bed: &Bed, process: &Process, login: &Login, uid: u32) -> Result<()> {
-    let cgroup = format!("/user.slice/user-{uid}.slice/session-{}.scope/bilayer-acme-desk", login.id);
+    let cgroup = format!("/user.slice/user-{uid}.slice/session-{}.scope/bilayer-acme.desk", login.id);
     ensure!(process.cgroup()?.starts_with(&cgroup), "the cgroup is {}, not {cgroup}", process.cgroup()?);
     let shown = bed.run(["loginctl", "session-status", "--no-pager", &login.id])?;
     ensure!(shown.contains("rust-agent"), "loginctl session-status does not show it: {shown}");

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use bilayer::config::{self, Loaded, Loading, MachineAndAccounts, Report, Style};
-use bilayer_core::{Serve, Spec};
+use bilayer_core::{OnServiceStop, Serve, Spec};
 
 use super::needed;
 use crate::args::Config;
@@ -53,6 +53,12 @@ fn check(file: &Path, screen: &Screen) -> Result<(), Failure> {
     }
     let config = &loaded.config;
     text.push_str(&format!("ok: {} runs {}\n", config.service.name, count(config.agents.len(), "agent")));
+    text.push_str(match config.service.on_service_stop {
+        OnServiceStop::Stop => "agents end with the service\n",
+        OnServiceStop::Keep => {
+            "agents live on while the service is away, and its next start takes them over\n"
+        }
+    });
     let mut table = Table::new(&["AGENT", "RUNS IN", "PROGRAM"]);
     for agent in &config.agents {
         let program = agent.command.program.display().to_string();

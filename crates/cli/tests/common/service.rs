@@ -1,6 +1,6 @@
 //! A service that runs for a test, in console mode, and what can be seen of it from outside.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::process::{Child, Command, ExitStatus, Output};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,9 +42,7 @@ impl Service {
 
     /// The same with a home that exists and a configuration in it.
     pub(crate) fn run(home: Home, file: String) -> Self {
-        let mut command = home.command(&["run", "--console", "-c", &file]);
-        let said = File::create(home.path("stderr")).unwrap();
-        let child = command.stderr(said).spawn().unwrap();
+        let child = spawn(&home, &file);
         let service = Self { home, file, child };
         service.until("it answers", |service| code(&service.bilayer(&["status"])) == 0);
         service
@@ -94,6 +92,18 @@ impl Service {
         self.home.write("acme.toml", &configuration(agents));
     }
 
+    /// Kills it, so that it can do nothing about it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it once more, after it ended.
+    pub(crate) fn again(&mut self) {
+        self.child = spawn(&self.home, &self.file);
+        self.until("it answers again", |service| code(&service.bilayer(&["status"])) == 0);
+    }
+
     /// Ctrl-C, and how it ended.
     pub(crate) fn interrupt(&mut self) -> ExitStatus {
         signal("INT", self.child.id().into());
@@ -113,6 +123,11 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(home: &Home, file: &str) -> Child {
+    let said = OpenOptions::new().append(true).create(true).open(home.path("stderr")).unwrap();
+    home.command(&["run", "--console", "-c", file]).stderr(said).spawn().unwrap()
 }
 
 fn configuration(agents: &[(&str, String)]) -> String {

@@ -3,7 +3,7 @@
 //! A pid and a start time name one process in one boot of the machine. Where it was born in a control group, that group holds
 //! whatever it started; where there was none, the mark in its environment tells what is its.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use super::cgroup::Cgroup;
 use super::pidfd::Pidfd;
 use super::{proc, survivors};
-use crate::{Command, Process, ProcessRecord, Root, Station};
+use crate::{Command, LAUNCH_VARIABLE, Process, ProcessRecord, Root, Station};
 
 /// How often all processes are gone through before those that are looked for are said to fork too fast.
 const ROUNDS_MAX: usize = 32;
@@ -35,6 +35,25 @@ pub(crate) fn group(station: &Station, command: &Command) -> Option<String> {
 pub(super) fn of_group(folder: &Path) -> ProcessRecord {
     let group = Some(folder.display().to_string());
     ProcessRecord { root: None, boot: boot(), group, mark: String::new() }
+}
+
+/// Records of what was started by launches whose marks begin like this, each with the rest of its mark.
+pub(super) fn marked_with(prefix: &str) -> Vec<(String, ProcessRecord)> {
+    let wanted = format!("{LAUNCH_VARIABLE}={prefix}");
+    let mut marks = BTreeSet::new();
+    for pid in others() {
+        let environment = proc::environment(pid);
+        let rests =
+            environment.split(|byte| *byte == 0).filter_map(|one| one.strip_prefix(wanted.as_bytes()));
+        marks.extend(rests.map(|rest| String::from_utf8_lossy(rest).into_owned()));
+    }
+    let record = |rest: &String| ProcessRecord {
+        root: None,
+        boot: boot(),
+        group: None,
+        mark: format!("{prefix}{rest}"),
+    };
+    marks.into_iter().map(|rest| (rest.clone(), record(&rest))).collect()
 }
 
 /// A record of a process that was just born.
@@ -102,17 +121,24 @@ fn root_of(record: &ProcessRecord) -> io::Result<Option<(i32, Pidfd)>> {
     }
 }
 
+/// Every process but this one, which somebody can have started from within an agent.
+fn others() -> impl Iterator<Item = i32> {
+    let own = std::process::id().cast_signed();
+    proc::pids().filter(move |pid| *pid != own)
+}
+
 /// Kills every process whose environment has the mark, again until a look finds no more of them.
 fn kill_marked(mark: &str) -> io::Result<usize> {
     let mut killed = HashSet::new();
+    let variable = format!("{LAUNCH_VARIABLE}={mark}");
     if mark.is_empty() {
         return Ok(0);
     }
     for _ in 0..ROUNDS_MAX {
         let before = killed.len();
-        for pid in proc::pids() {
+        for pid in others() {
             let Ok(stat) = proc::stat(pid) else { continue };
-            if stat.is_zombie() || !survivors::is_marked(pid, iter::once(mark.as_bytes())) {
+            if stat.is_zombie() || !survivors::is_marked(pid, iter::once(variable.as_bytes())) {
                 continue;
             }
             let Ok(process) = Pidfd::open_verified(pid, stat.start) else { continue };
@@ -123,5 +149,5 @@ fn kill_marked(mark: &str) -> io::Result<usize> {
             return Ok(killed.len());
         }
     }
-    Err(io::Error::other(format!("processes with {mark} fork faster than they can be killed")))
+    Err(io::Error::other(format!("processes with {variable} fork faster than they can be killed")))
 }

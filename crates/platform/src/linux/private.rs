@@ -1,8 +1,8 @@
 //! Small files that nobody else may write.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::process::geteuid;
@@ -25,7 +25,7 @@ pub fn read_private(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>
 }
 
 /// Puts a file in the place of the one that is there, if there is one: readers see the old bytes or the new ones. Only this
-/// user may read or write it. It is not forced to the disk.
+/// user may read or write it, and enter its folder, which is made if it is missing. It is not forced to the disk.
 ///
 /// # Errors
 /// What the system answered; the old file is still there.
@@ -33,7 +33,12 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
+        Err(_) => {
+            if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+                DirBuilder::new().mode(0o700).create(folder)?;
+            }
+        }
+        Ok(()) => {}
     }
     let written = || -> io::Result<()> {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?.write_all(bytes)?;
@@ -73,7 +78,6 @@ mod tests {
     #[test]
     fn what_somebody_else_could_have_written_is_not_read() {
         let folder = std::env::temp_dir().join(format!("bilayer-private-{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
         let path = folder.join("a.json");
         assert_eq!(read_private(&path, 9).unwrap(), None);
         write_private(&path, b"one").unwrap();

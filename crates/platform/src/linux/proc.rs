@@ -57,6 +57,11 @@ pub(crate) fn own_children() -> io::Result<Vec<i32>> {
     Ok(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 
+/// The environment that a process was started with: `NAME=value`, each with a NUL behind it. Empty where it cannot be read.
+pub(crate) fn environment(pid: i32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+}
+
 /// The path of a process's control group in the unified hierarchy, as `/user.slice/…`.
 pub(crate) fn control_group(pid: i32) -> io::Result<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;

@@ -42,7 +42,7 @@ impl Kin {
     pub(super) fn of(command: &Command) -> Kin {
         Kin {
             marks: command.env.iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect(),
-            mark: command.keep.as_ref().map(|keep| keep.mark.clone()),
+            mark: command.keep.as_ref().map(|_| command.mark().to_owned()),
         }
     }
 }

@@ -84,10 +84,10 @@ impl Station {
         }))
     }
 
-    /// What an earlier life left here in groups whose names begin like this: the rest of each name, and what ends it. As far
-    /// as the system can list them: none where there are no control groups.
+    /// What an earlier life of this program left here of launches whose names begin like this: the rest of each name, and what
+    /// ends it. Where there are no control groups, the rest goes on with a dot and what else the launch was marked with.
     pub fn leftovers(&self, prefix: &str) -> Vec<(String, ProcessRecord)> {
-        let Some(scope) = &self.facts.scope else { return Vec::new() };
+        let Some(scope) = &self.facts.scope else { return keep::marked_with(prefix) };
         let found = cgroup::below(scope, prefix).into_iter();
         found.map(|name| (name[prefix.len()..].to_owned(), keep::of_group(&scope.join(&name)))).collect()
     }

@@ -6,13 +6,14 @@
 //! launch's token.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::{fs, io};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, set_child_subreaper, waitid};
 
 use super::pidfd::Pidfd;
 use super::proc::{self, Stat};
+use crate::LAUNCH_VARIABLE;
 
 /// How often a family is gone through before its processes are said to fork too fast.
 const ROUNDS_MAX: usize = 32;
@@ -40,7 +41,8 @@ impl Family {
 
     /// That of a process which an earlier life of this program started, with this variable and perhaps others.
     pub(super) fn adopted(root: i32, start: u64, mark: &str) -> Family {
-        Family { root, start, marks: vec![mark.as_bytes().to_vec()], adopted: true }
+        let marks = vec![format!("{LAUNCH_VARIABLE}={mark}").into_bytes()];
+        Family { root, start, marks, adopted: true }
     }
 
     /// Whether a process belongs to it.
@@ -148,7 +150,7 @@ impl Family {
 
 /// Whether a process has all of these variables in its environment.
 pub(super) fn is_marked<'a>(pid: i32, mut marks: impl Iterator<Item = &'a [u8]>) -> bool {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let environment = proc::environment(pid);
     let variables: HashSet<&[u8]> = environment.split(|byte| *byte == 0).collect();
     marks.all(|mark| variables.contains(mark))
 }

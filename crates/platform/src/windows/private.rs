@@ -26,13 +26,16 @@ pub fn read_private(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>
     if bytes.len() > bytes_max { Err(ErrorKind::FileTooLarge.into()) } else { Ok(Some(bytes)) }
 }
 
-/// Puts a file in the place of the one that is there, if there is one: readers see the old bytes or the new ones. Where only
-/// this user may write is the folder's business.
+/// Puts a file in the place of the one that is there, if there is one: readers see the old bytes or the new ones. Who may
+/// read and write it is the folder's business, which is made if it is missing.
 ///
 /// # Errors
 /// What the system answered; the old file is still there.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        fs::create_dir(folder)?;
+    }
     fs::write(&fresh, bytes)?;
     fs::rename(&fresh, path)
 }

@@ -60,8 +60,8 @@ impl Station {
         Station { facts: Arc::new(facts) }
     }
 
-    /// What an earlier life left here in groups whose names begin like this: the rest of each name, and what ends it. As far
-    /// as the system can list them, which Windows cannot: a launch finds the job of its own name.
+    /// What an earlier life of this program left here of launches whose names begin like this: the rest of each name, and what
+    /// ends it. As far as the system can list them, which Windows cannot: a launch finds the job of its own name.
     pub fn leftovers(&self, _prefix: &str) -> Vec<(String, ProcessRecord)> {
         Vec::new()
     }

@@ -9,7 +9,6 @@ use bilayer_core::{
     WhileLocked,
 };
 
-use super::fingerprint::fingerprint;
 use super::program::{absolute_folder, program};
 use super::read::{Findings, Key, Node, Table, shown};
 use super::source::Source;
@@ -80,11 +79,10 @@ fn agent(
     }
     let mut table = node.table(findings)?;
     let command = command(&mut table, source, how, findings);
-    let mut spec = spec(key.name, &mut table, how, findings);
+    let spec = spec(key.name, &mut table, how, findings);
     let below = ["stop.grace", "restart.on", "restart.delay_max", "restart.healthy_after", "restart.limit"];
     table.finish_with(&below, findings);
     let command = command?;
-    spec.fingerprint = fingerprint(&command, &spec);
     Some(Agent { name: key.name.to_owned(), command, spec })
 }
 

@@ -1,13 +1,13 @@
 //! A number that changes when an agent has to be started again to follow its configuration.
 
-use bilayer_core::{Spec, Survivors};
+use bilayer_core::{OnServiceStop, Spec, Survivors};
 
 use super::Command;
 
 /// FNV-1a over all that a running process was given and cannot be given again: the command, its environment, the heartbeat
-/// that it was told at the handshake, and how its descendants are held. The same on every machine and in every version:
+/// that it was told at the handshake, how its descendants are held, and whether it outlives the service. The same on every machine and in every version:
 /// a service that was updated compares it with what the one before it wrote down.
-pub(super) fn fingerprint(command: &Command, spec: &Spec) -> u64 {
+pub(super) fn fingerprint(command: &Command, spec: &Spec, on_service_stop: OnServiceStop) -> u64 {
     let mut hash = Fnv::default();
     hash.part(command.program.as_os_str().as_encoded_bytes());
     hash.count(command.args.len());
@@ -26,6 +26,9 @@ pub(super) fn fingerprint(command: &Command, spec: &Spec) -> u64 {
     let heartbeat = spec.heartbeat.map_or(0, |heartbeat| heartbeat.as_millis());
     hash.part(&heartbeat.to_le_bytes());
     hash.part(&[u8::from(spec.survivors == Survivors::Leave)]);
+    if on_service_stop == OnServiceStop::Keep {
+        hash.part(b"keep");
+    }
     hash.0
 }
 

@@ -30,7 +30,7 @@ mod value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bilayer_core::Spec;
+use bilayer_core::{OnServiceStop, Spec};
 use bilayer_ipc::Limits;
 
 pub use bilayer_platform::{Account, StartType};
@@ -72,6 +72,8 @@ pub struct Service {
     pub dependencies: Vec<String>,
     /// What the file says of the time that the system waits at a shutdown; see [`Config::preshutdown_timeout`].
     pub preshutdown_timeout: Option<Duration>,
+    /// What becomes of agents when the service stops, and when it is killed.
+    pub on_service_stop: OnServiceStop,
 }
 
 /// One `[agent.NAME]`.
@@ -81,7 +83,8 @@ pub struct Agent {
     pub name: String,
     /// What is started.
     pub command: Command,
-    /// When it is started, stopped and restarted; `spec.fingerprint` covers the command too.
+    /// When it is started, stopped and restarted; `spec.fingerprint` covers the command too, and whether the
+    /// agent outlives the service.
     pub spec: Spec,
 }
 

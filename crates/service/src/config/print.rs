@@ -20,6 +20,7 @@ fn write(config: &Config, out: &mut String) -> fmt::Result {
     writeln!(out, "name = {}", Text(&config.service.name))?;
     writeln!(out, "display_name = {}", Text(&config.service.display_name))?;
     writeln!(out, "description = {}", Text(&config.service.description))?;
+    writeln!(out, "on_service_stop = \"{}\"", managed::on_service_stop(config.service.on_service_stop))?;
     write_managed(&config.service, out)?;
     for agent in &config.agents {
         writeln!(out)?;

@@ -62,6 +62,10 @@ struct Service {
     /// as the most patient agent needs, and at least 10 s. Windows only. From 1s to 1h.
     #[schemars(extend("pattern" = TIME))]
     preshutdown_timeout: String,
+    /// What becomes of agents when the service stops, or is killed. `keep`: they live on, and the next start of the service
+    /// takes them over; a logoff or a shutdown of the machine still ends them.
+    #[schemars(extend("enum" = ["stop", "keep"], "default" = "stop"))]
+    on_service_stop: String,
 }
 
 /// One agent: a program that runs in the sessions it serves, as the session's user.

@@ -7,6 +7,7 @@ use toml::de::DeTable;
 use tracing::Level;
 
 use super::agent::agents;
+use super::fingerprint::fingerprint;
 use super::program::absolute_folder;
 use super::read::{Findings, Table};
 use super::source::Source;
@@ -35,13 +36,17 @@ pub(super) fn file(source: &Source, how: &Loading<'_>, findings: &mut Findings) 
         return None;
     }
     let service = service::section(document.table("service", findings), how, findings);
-    let agents = agents(document.table("agent", findings), source, how, findings);
+    let mut agents = agents(document.table("agent", findings), source, how, findings);
     let service = service.agree(&agents, how, findings);
     let log = log(document.table("log", findings), source, how, findings);
     let wire = wire(document.table("wire", findings), findings);
     document.finish(findings);
     findings.forget_echoes(own, &doubtful);
-    Some(Config { service: service?, agents, log, wire, source: source.path.clone() })
+    let service = service?;
+    for agent in &mut agents {
+        agent.spec.fingerprint = fingerprint(&agent.command, &agent.spec, service.on_service_stop);
+    }
+    Some(Config { service, agents, log, wire, source: source.path.clone() })
 }
 
 const LEVELS: [(&str, Level); 5] = [

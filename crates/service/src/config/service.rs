@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bilayer_core::OnServiceStop;
 use bilayer_platform::{Account, StartType};
 
 use super::read::{Findings, Node, Table, shown};
@@ -23,6 +24,10 @@ const DEPENDENCIES_MAX: usize = 64;
 const START: [(&str, StartType); 3] =
     [("auto", StartType::Auto), ("delayed", StartType::Delayed), ("manual", StartType::Manual)];
 
+/// `stop`, `keep`.
+const ON_SERVICE_STOP: [(&str, OnServiceStop); 2] =
+    [("stop", OnServiceStop::Stop), ("keep", OnServiceStop::Keep)];
+
 /// The section, and the places of what has to agree with the agents.
 pub(super) struct Section<'a> {
     service: Option<Service>,
@@ -36,6 +41,7 @@ pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mu
     let name = table.require("name", example, findings, name);
     let display_name = table.read("display_name", findings, text);
     let description = table.read("description", findings, text);
+    let on_service_stop = table.read("on_service_stop", findings, one_of(&ON_SERVICE_STOP));
     let mut managed = Managed { table: &mut table, how };
     let known_name = name.as_deref().unwrap_or_default();
     let account = managed.read("account", findings, |node, findings| account(node, known_name, findings));
@@ -55,6 +61,7 @@ pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mu
         start: start.unwrap_or_default(),
         dependencies: dependencies.unwrap_or_default(),
         preshutdown_timeout,
+        on_service_stop: on_service_stop.unwrap_or_default(),
         name,
     });
     Section { service, account: account_node, preshutdown: preshutdown_node }
@@ -187,7 +194,12 @@ impl super::Config {
 
 /// The words of the file.
 pub(super) mod words {
+    use bilayer_core::OnServiceStop;
     use bilayer_platform::{Account, StartType};
+
+    pub(in super::super) fn on_service_stop(value: OnServiceStop) -> &'static str {
+        super::ON_SERVICE_STOP.iter().find(|(_, known)| *known == value).map_or("stop", |(word, _)| word)
+    }
 
     pub(in super::super) fn start(start: StartType) -> &'static str {
         super::START.iter().find(|(_, known)| *known == start).map_or("auto", |(word, _)| word)

@@ -6,7 +6,6 @@ use bilayer_ipc::agent::{AgentIdentity, Initialized, PeerLimits, Program};
 
 use super::news::{AgentNews, Hello, Welcome};
 use super::runs::Wire;
-use super::secret::SecretHash;
 use super::{Driver, translate};
 
 /// How long a status line may be, in characters.
@@ -17,13 +16,15 @@ impl Driver {
     pub(super) fn hear_hello(&mut self, hello: Hello) {
         let Some(hello) = self.runs.defer(hello) else { return };
         let Hello { logon, secret, peer, answer } = hello;
-        let welcome = match self.runs.redeem(logon, &secret, &peer) {
-            Ok((instance, run)) => {
-                let resume = Secret::from_random(bilayer_platform::random_bytes());
-                run.resume = Some(SecretHash::of(&resume));
-                let generation = run.generation;
+        let resume = Secret::from_random(bilayer_platform::random_bytes());
+        let welcome = match self.runs.redeem(logon, &secret, &peer, &resume) {
+            Ok((instance, generation)) => {
+                // Before it is given out: the next life of the service must know it, too.
+                self.write_down(instance);
                 self.welcome(instance, generation, resume).ok_or_else(|| "its session is gone".to_owned())
             }
+            // Perhaps it was let go of. Refused, it would never come back; so it is told nothing and tries the next life.
+            Err(_) if self.stopping && self.keeps() => return,
             Err(error) => Err(error.to_string()),
         };
         // A client that is gone by now is told nothing.
@@ -67,6 +68,13 @@ impl Driver {
                 }
                 run.wire = None;
                 Event::Disconnected(instance, generation)
+            }
+            AgentNews::Heard { connection } => {
+                if run.wire.as_ref().is_some_and(|wire| wire.connection == connection) {
+                    run.secrets.confirm();
+                    self.write_down(instance);
+                }
+                return;
             }
             AgentNews::Ready => Event::Ready(instance, generation),
             AgentNews::Heartbeat => Event::Heartbeat(instance, generation),

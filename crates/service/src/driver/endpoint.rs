@@ -144,10 +144,11 @@ async fn converse(
     };
     let (answer, judged) = oneshot::channel();
     let hello = Hello { logon: door.logon, secret, peer, answer };
-    let welcome = match door.news.send(News::Hello(hello)).await {
-        Ok(()) => judged.await.unwrap_or_else(|_| Err("the service ends".into())),
-        Err(_) => Err("the service ends".into()),
+    let judged = match door.news.send(News::Hello(hello)).await {
+        Ok(()) => judged.await.ok(),
+        Err(_) => None,
     };
+    let Some(welcome) = judged else { return Err(knock.leave(&wire)) };
     let Welcome { instance, generation, mut initialized } = match welcome {
         Ok(welcome) => welcome,
         Err(why) => return Err(knock.refuse(&wire, why)),
@@ -166,7 +167,11 @@ async fn converse(
     let origin = Origin { agent, session: door.session.clone(), user: door.user.clone(), pid };
     let mut talk = Talk { instance, generation, door, origin, pace: Pace::default() };
     talk.tell(AgentNews::Connected { connection, wire }).await;
+    let mut heard = false;
     while let Some(message) = incoming.next().await {
+        if !std::mem::replace(&mut heard, true) {
+            talk.tell(AgentNews::Heard { connection }).await;
+        }
         match message {
             Message::Notification { method, params } => talk.notified(&method, &params).await,
             Message::Request { method, params, reply, .. } => talk.requested(&method, params, reply).await,

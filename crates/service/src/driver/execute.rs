@@ -7,6 +7,7 @@ use bilayer_ipc::agent::{SessionChanged, Stop};
 use bilayer_ipc::method;
 use jiff::Timestamp;
 
+use super::runs::Run;
 use super::{Driver, status, translate};
 use crate::log::id;
 use crate::observe::Observation;
@@ -32,7 +33,9 @@ impl Driver {
             }
             Action::Sweep(instance, generation) => {
                 if let Some(run) = self.runs.take(instance, generation) {
-                    match run.process.sweep() {
+                    let swept = run.process.sweep();
+                    self.forget_record(&run, swept.is_ok());
+                    match swept {
                         Ok(0) => {}
                         Ok(left) => {
                             let (agent, session) = (self.name_of(instance), self.session_of(instance));
@@ -45,10 +48,11 @@ impl Driver {
             Action::LeaveSurvivors(instance, generation) => {
                 if let Some(run) = self.runs.take(instance, generation) {
                     let outcome = run.process.leave();
+                    self.forget_record(&run, outcome.is_ok());
                     self.report(instance, "let go of what the agent left behind", outcome);
                 }
             }
-            Action::Abandon(instance, generation) => drop(self.runs.take(instance, generation)),
+            Action::Abandon(instance, generation) => self.abandon(instance, generation),
             Action::TellSession(instance, generation) => self.tell_session(instance, generation),
             Action::Changed(instance) => self.changed(instance),
             Action::Progress { remaining, deadline } => {
@@ -61,6 +65,25 @@ impl Driver {
                 }
             }
             Action::Finished => self.finished = true,
+        }
+    }
+
+    /// The service ends and this agent does not: the next life of the service finds it by what is written down.
+    fn abandon(&mut self, instance: InstanceKey, generation: u32) {
+        if self.runs.of(instance, generation).is_none() {
+            return;
+        }
+        self.write_down_the_rest();
+        let (agent, session) = (self.name_of(instance), self.session_of(instance));
+        tracing::info!(%agent, %session, generation, "lives on without the service");
+        self.abandoned += 1;
+        drop(self.runs.take(instance, generation));
+    }
+
+    /// Nothing is left of a process, unless something could not be ended: that is for the next start to look at again.
+    fn forget_record(&self, run: &Run, is_gone: bool) {
+        if let Some(kept) = run.kept.as_ref().filter(|_| is_gone) {
+            self.records.forget(&kept.record);
         }
     }
 
@@ -90,8 +113,10 @@ impl Driver {
             return;
         };
         let gone = !matches!(view.state, State::Running { .. } | State::Stopping { .. });
+        let taken_over = view.adopted && matches!(view.state, State::Running { .. });
+        let launched = self.runs.current(instance).and_then(|run| run.kept.as_ref()?.record.since());
         let note = self.notes.entry(instance).or_default();
-        note.since = Some(Timestamp::now());
+        note.since = Some(launched.filter(|_| taken_over).unwrap_or_else(Timestamp::now));
         if gone {
             note.status = None;
         }

@@ -6,32 +6,32 @@ use std::task::{Context, Poll, Waker};
 
 use bilayer_core::{Event, Failure, FailureKind, InstanceKey};
 use bilayer_ipc::Secret;
-use bilayer_platform::{ENDPOINT_PER, EndpointPer, LaunchErrorKind, Launched, Listener};
-use tokio::task::AbortHandle;
+use bilayer_platform::{
+    Command, ENDPOINT_PER, EndpointPer, Keep, LAUNCH_VARIABLE, LaunchErrorKind, Launched, ProcessRecord,
+    random_bytes,
+};
+use jiff::Timestamp;
 
+use super::Driver;
+use super::doors::Endpoint;
 use super::news::News;
-use super::runs::Run;
-use super::secret::SecretHash;
-use super::{Driver, endpoint, watch};
+use super::runs::{Kept, Run};
+use super::watch::{self, Prints};
 use crate::output::Origin;
-
-/// A listening endpoint and the task that accepts at it. Dropping it closes both.
-pub(super) struct Endpoint {
-    pub(super) address: String,
-    accepting: AbortHandle,
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
+use crate::state::{Record, SecretHash, Secrets, Session};
 
 /// A launch under way: what the driver holds for its process, once there is one.
 pub(super) struct Launching {
     outcome: Result<Launched, bilayer_platform::LaunchError>,
+    ready: Ready,
+}
+
+/// All that is there before a process is, and stays with it.
+struct Ready {
     token: SecretHash,
     endpoint: Option<Endpoint>,
+    /// It is to outlive this program, and this is what was written down of it.
+    record: Option<Record>,
 }
 
 impl Driver {
@@ -39,20 +39,17 @@ impl Driver {
     /// news: until a new process has become its program, its user can keep it as long as they like, and the loop must not
     /// wait for that.
     pub(super) fn launch(&mut self, instance: InstanceKey, generation: u32) {
-        let (mut launching, token, endpoint) = match self.begin(instance, generation) {
+        let (mut launching, ready) = match self.begin(instance, generation) {
             Ok(begun) => begun,
             Err(failed) => return self.launch_failed(instance, generation, failed),
         };
-        let token = SecretHash::of(&token);
         match launching.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => {
-                self.hear_launched(instance, generation, Launching { outcome, token, endpoint });
-            }
+            Poll::Ready(outcome) => self.hear_launched(instance, generation, Launching { outcome, ready }),
             Poll::Pending => {
-                self.runs.expect(instance, token.clone());
+                self.runs.expect(instance, ready.token.clone());
                 let news = self.news.clone();
                 tokio::spawn(async move {
-                    let launching = Launching { outcome: launching.await, token, endpoint };
+                    let launching = Launching { outcome: launching.await, ready };
                     // A service that has ended has no agents.
                     let _ = news.send(News::Launched(instance, generation, Box::new(launching))).await;
                 });
@@ -62,11 +59,17 @@ impl Driver {
 
     /// Queues what became of a launch.
     pub(super) fn hear_launched(&mut self, instance: InstanceKey, generation: u32, launching: Launching) {
-        let Launching { outcome, token, endpoint } = launching;
+        let Launching { outcome, ready } = launching;
         let early = self.runs.expected(instance);
         match outcome {
-            Ok(launched) => self.launched(instance, generation, launched, token, endpoint),
-            Err(error) => self.launch_failed(instance, generation, error.into()),
+            Ok(launched) => self.launched(instance, generation, launched, ready),
+            Err(error) => {
+                if let Some(record) = &ready.record {
+                    self.records.forget(record);
+                    self.outputs.iter().for_each(|outputs| outputs.remove(&record.label));
+                }
+                self.launch_failed(instance, generation, error.into());
+            }
         }
         for hello in early {
             self.hear_hello(hello);
@@ -78,8 +81,7 @@ impl Driver {
         instance: InstanceKey,
         generation: u32,
         Launched { process, stdout, stderr }: Launched,
-        token: SecretHash,
-        endpoint: Option<Endpoint>,
+        Ready { token, endpoint, record }: Ready,
     ) {
         let process = Arc::new(process);
         let origin = Origin {
@@ -88,18 +90,19 @@ impl Driver {
             user: self.user_of(instance),
             pid: process.pid(),
         };
-        tokio::spawn(watch::watch(
-            instance,
-            generation,
-            Arc::clone(&process),
-            (stdout, stderr),
-            origin,
-            self.news.clone(),
-        ));
+        let files = self.outputs.clone().zip(record.as_ref().map(|record| record.label.clone()));
+        let prints = Some(Prints { stdout, stderr, files });
+        let watched = Arc::clone(&process);
+        tokio::spawn(watch::watch(instance, generation, watched, prints, origin, self.news.clone()));
         self.notes.entry(instance).or_default().error = None;
-        let run =
-            Run { generation, process, token: Some(token), resume: None, wire: None, _endpoint: endpoint };
-        self.runs.insert(instance, run);
+        // A process that has no record of its own could not be had so that it outlives us.
+        let kept = record.zip(process.record().cloned()).map(|(mut record, process)| {
+            record.process = process;
+            Kept { record, is_saved: true, is_cut_off: false }
+        });
+        let secrets = Secrets::new(token);
+        self.runs.insert(instance, Run { generation, process, secrets, wire: None, endpoint, kept });
+        self.write_down(instance);
         self.pending.push_back(Event::Launched(instance, generation));
     }
 
@@ -116,92 +119,82 @@ impl Driver {
 
     /// All that has to be there before the process is.
     fn begin(&mut self, instance: InstanceKey, generation: u32) -> Result<Begun, Failed> {
-        let gone = |text: &str| Failed {
-            failure: Failure { kind: FailureKind::Gone, os_error: 0 },
-            text: text.into(),
-        };
-        let station = match self.seats.get(&instance.logon) {
-            Some(seat) if !seat.gone => seat.info.station.clone(),
-            _ => return Err(gone("its session is gone")),
+        let (station, session) = match self.seats.get(&instance.logon) {
+            Some(seat) if !seat.gone => (seat.info.station.clone(), Session::of(&seat.info)),
+            _ => return Err(Failed::gone("its session is gone")),
         };
         let Some(agent) = self.agents.get(&instance.spec) else {
-            return Err(gone("it is not configured any more"));
+            return Err(Failed::gone("it is not configured any more"));
         };
         // An endpoint is opened for a user, who must be known for that.
         station.ready()?;
-        let name = format!("bilayer-{}-{}", self.config.service.name, agent.name);
-        let mut command = bilayer_platform::Command {
+        let fingerprint = agent.spec.fingerprint;
+        let agent_name = agent.name.clone();
+        let mut command = Command {
             args: agent.command.args.clone(),
             cwd: agent.command.cwd.clone(),
             env: agent.command.env.clone(),
             trust_writable_program: agent.command.trust_writable_program,
             leave_survivors: agent.spec.survivors == bilayer_core::Survivors::Leave,
-            ..bilayer_platform::Command::new(&agent.command.program, name)
+            ..Command::new(&agent.command.program, self.group_of(&agent_name))
         };
-        let (address, endpoint) = self.endpoint(instance, generation)?;
-        let token = Secret::from_random(bilayer_platform::random_bytes());
-        command.env.push(("BILAYER_ENDPOINT".into(), address));
+        let opened = match ENDPOINT_PER {
+            EndpointPer::Session => self.door_of_session(instance.logon).map(|address| (address, None)),
+            EndpointPer::Launch => self
+                .door_of_launch(instance, generation)
+                .map(|endpoint| (endpoint.address.clone(), Some(endpoint))),
+        };
+        let (address, endpoint) = opened.map_err(|error| Failed::busy(crate::chain(&error)))?;
+        let token = Secret::from_random(random_bytes());
+        command.env.push(("BILAYER_ENDPOINT".into(), address.clone()));
         command.env.push(("BILAYER_TOKEN".into(), token.expose().into()));
         command.env.push(("BILAYER_SERVER".into(), self.identity.clone()));
-        let launching = Box::pin(async move { bilayer_platform::launch(&station, &command).await });
-        Ok((launching, token, endpoint))
-    }
-
-    /// The address that the agent dials, listened at before it is launched.
-    fn endpoint(
-        &mut self,
-        instance: InstanceKey,
-        generation: u32,
-    ) -> Result<(String, Option<Endpoint>), Failed> {
-        let Some(seat) = self.seats.get_mut(&instance.logon) else {
-            return Err(Failed {
-                failure: Failure { kind: FailureKind::Gone, os_error: 0 },
-                text: "its session is gone".into(),
+        let token = SecretHash::of(&token);
+        let launch = format!("{}.{:016x}", session.tag(), u64::from_ne_bytes(random_bytes()));
+        command.env.push((LAUNCH_VARIABLE.into(), format!("{}.{launch}", command.name)));
+        let mut record = None;
+        if self.keeps() {
+            let no_place = || Failed::busy("there is no place for what it prints; see the log".into());
+            let outputs = self.outputs().ok_or_else(no_place)?;
+            let label = format!("{agent_name}.{launch}");
+            command.keep = Some(Keep { outputs, label: label.clone() });
+            record = Some(Record {
+                agent: agent_name,
+                session,
+                generation,
+                fingerprint,
+                since_ms: Timestamp::now().as_millisecond(),
+                process: ProcessRecord::intended(&station, &command),
+                label,
+                endpoint: endpoint.is_some().then_some(address),
+                secrets: Secrets::new(token.clone()),
             });
-        };
-        if let Some(endpoint) = &seat.endpoint {
-            return Ok((endpoint.address.clone(), None));
         }
-        let tag = match ENDPOINT_PER {
-            EndpointPer::Session => seat.tag.clone(),
-            EndpointPer::Launch => format!("{}-{}-{generation}", seat.tag, instance.spec.0),
-        };
-        let listener = Listener::for_agents(&self.dirs, &seat.info.station, &tag).map_err(|error| {
-            Failed { failure: Failure { kind: FailureKind::Busy, os_error: 0 }, text: crate::chain(&error) }
-        })?;
-        let address = listener.address().to_owned();
-        let door = endpoint::Door {
-            logon: instance.logon,
-            station: seat.info.station.clone(),
-            session: seat.info.id.clone(),
-            user: seat.info.user.name.clone(),
-            limits: Arc::clone(&self.limits),
-            methods: Arc::clone(&self.methods),
-            news: self.news.clone(),
-            quotas: endpoint::Quotas::default(),
-        };
-        let accepting = tokio::spawn(endpoint::accept(listener, door)).abort_handle();
-        let endpoint = Endpoint { address: address.clone(), accepting };
-        Ok(match ENDPOINT_PER {
-            EndpointPer::Session => {
-                seat.endpoint = Some(endpoint);
-                (address, None)
-            }
-            EndpointPer::Launch => (address, Some(endpoint)),
-        })
+        if let Some(Err(error)) = record.as_ref().map(|record| self.records.save(record)) {
+            // Said when it is written down again with its process, and fails again.
+            tracing::debug!("cannot write down a launch: {error}");
+        }
+        let launching = Box::pin(async move { bilayer_platform::launch(&station, &command).await });
+        Ok((launching, Ready { token, endpoint, record }))
     }
 }
 
-type Begun = (
-    Pin<Box<dyn Future<Output = Result<Launched, bilayer_platform::LaunchError>> + Send>>,
-    Secret,
-    Option<Endpoint>,
-);
+type Begun = (Pin<Box<dyn Future<Output = Result<Launched, bilayer_platform::LaunchError>> + Send>>, Ready);
 
 /// A launch that did not happen, for the core and for people.
 struct Failed {
     failure: Failure,
     text: String,
+}
+
+impl Failed {
+    fn gone(text: &str) -> Self {
+        Self { failure: Failure { kind: FailureKind::Gone, os_error: 0 }, text: text.into() }
+    }
+
+    fn busy(text: String) -> Self {
+        Self { failure: Failure { kind: FailureKind::Busy, os_error: 0 }, text }
+    }
 }
 
 impl From<bilayer_platform::LaunchError> for Failed {

@@ -7,8 +7,10 @@
 //! **Architecture invariants:** there is one loop and it owns all state; nothing in it waits for anything but the next piece
 //! of news or the core's next deadline; nothing in it is periodic.
 
+mod adopt;
 mod agents;
 mod control;
+mod doors;
 mod endpoint;
 mod execute;
 mod host;
@@ -19,7 +21,6 @@ mod pace;
 mod reload;
 mod runs;
 mod seats;
-mod secret;
 mod select;
 mod sessions;
 mod start;
@@ -35,7 +36,7 @@ use bilayer_core::{Event, InstanceKey, Logon, LogonTable, SpecId, StopReason, Su
 use bilayer_ipc::agent::{PowerChanged, PowerEvent};
 use bilayer_ipc::control::{Power, ServiceMode};
 use bilayer_ipc::{Limits, method};
-use bilayer_platform::{Alarm, Dirs, ServiceHost, Signal};
+use bilayer_platform::{Alarm, Dirs, Outputs, ServiceHost, Signal};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 
@@ -43,6 +44,7 @@ use crate::builder::{Loader, Methods};
 use crate::config::{self, Config};
 use crate::log::{Held, id};
 use crate::observe::{Observation, Observer};
+use crate::state::{Records, Session};
 use news::News;
 use runs::Runs;
 use seats::Seat;
@@ -66,8 +68,13 @@ pub(crate) struct Driver {
     seats: BTreeMap<Logon, Seat>,
     runs: Runs,
     notes: HashMap<InstanceKey, Note>,
+    records: Records,
+    /// Where kept agents print to, once one did.
+    outputs: Option<Outputs>,
 
     dirs: Dirs,
+    /// Tells this installation, or this run in a console, from others on the machine.
+    installation: String,
     identity: String,
     limits: Arc<Limits>,
     methods: Arc<Methods>,
@@ -84,6 +91,8 @@ pub(crate) struct Driver {
     read_again: bool,
     stopping: bool,
     finished: bool,
+    /// How many agents live on without the service.
+    abandoned: usize,
     /// Told when every agent has ended because the system shuts down.
     all_ended: Arc<Notify>,
 }
@@ -102,8 +111,8 @@ struct Note {
 }
 
 impl Driver {
-    /// Supervises until the core says that nothing is left to do.
-    async fn run(mut self, mut inbox: mpsc::Receiver<News>, mut alarm: Alarm) -> Option<Observer> {
+    /// Supervises until the core says that nothing is left to do. Says how many agents live on.
+    async fn run(mut self, mut inbox: mpsc::Receiver<News>, mut alarm: Alarm) -> (Option<Observer>, usize) {
         let mut news = None;
         while !self.answer(news) {
             alarm.set(self.core.next_deadline().map(Time::as_nanos));
@@ -113,7 +122,7 @@ impl Driver {
                 () = alarm.ring() => None,
             };
         }
-        self.observer
+        (self.observer, self.abandoned)
     }
 
     /// Takes a piece of news, if there is one, and does all that follows from it and all that is due. Returns whether nothing
@@ -195,7 +204,15 @@ impl Driver {
             );
             return;
         }
-        tracing::info!(event = id::STOPPING, "stopping: agents are asked to leave");
+        tracing::info!(
+            event = id::STOPPING,
+            "stopping: {}",
+            if self.keeps() && reason == StopReason::ServiceStop {
+                "agents live on, as on_service_stop says"
+            } else {
+                "agents are asked to leave"
+            }
+        );
         self.pending.push_back(Event::Stop(reason, within));
     }
 
@@ -234,10 +251,21 @@ impl Driver {
     }
 
     fn session_of(&self, instance: InstanceKey) -> String {
-        self.seats.get(&instance.logon).map_or_else(String::new, |seat| seat.info.id.clone())
+        match self.seats.get(&instance.logon) {
+            Some(seat) => seat.info.id.clone(),
+            None => self.kept_session(instance).map_or_else(String::new, |session| session.id.clone()),
+        }
     }
 
     fn user_of(&self, instance: InstanceKey) -> String {
-        self.seats.get(&instance.logon).map_or_else(String::new, |seat| seat.info.user.name.clone())
+        match self.seats.get(&instance.logon) {
+            Some(seat) => seat.info.user.name.clone(),
+            None => self.kept_session(instance).map_or_else(String::new, |session| session.user.clone()),
+        }
+    }
+
+    /// The session of an agent that was taken over, as it was when that was launched.
+    fn kept_session(&self, instance: InstanceKey) -> Option<&Session> {
+        self.runs.current(instance)?.kept.as_ref().map(|kept| &kept.record.session)
     }
 }

@@ -66,6 +66,8 @@ pub(super) enum AgentNews {
     Connected { connection: u64, wire: WirePeer },
     /// The connection with this number ended.
     Disconnected { connection: u64 },
+    /// The first message after the handshake: whoever sent it has the reply.
+    Heard { connection: u64 },
     /// `agent/ready`.
     Ready,
     /// `agent/heartbeat`.

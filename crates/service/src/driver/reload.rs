@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bilayer_core::{Event, OnServiceStop, SpecId};
+use bilayer_core::{Event, SpecId};
 use bilayer_ipc::control::{ConfigurationErrors, Reloaded};
 use bilayer_ipc::rpc::{RpcError, code};
 
@@ -103,13 +103,14 @@ impl Driver {
                 );
             }
         }
+        let on_service_stop = config.service.on_service_stop;
         self.config = config;
-        self.pending.push_back(Event::Configured { specs, on_service_stop: OnServiceStop::Stop });
+        self.pending.push_back(Event::Configured { specs, on_service_stop });
         changes
     }
 
     /// The number of a name: the same across reloads.
-    fn spec_id(&mut self, name: &str) -> SpecId {
+    pub(super) fn spec_id(&mut self, name: &str) -> SpecId {
         let next = SpecId(
             u32::try_from(self.spec_ids.len()).expect("a configuration file holds fewer names than that"),
         );

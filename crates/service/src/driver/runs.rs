@@ -8,22 +8,31 @@ use bilayer_ipc::Secret;
 use bilayer_ipc::peer::Peer as WirePeer;
 use bilayer_platform::{Peer, Process};
 
-use super::launch::Endpoint;
+use super::doors::Endpoint;
 use super::news::Hello;
-use super::secret::SecretHash;
+use crate::state::{Record, SecretHash, Secrets};
 
 /// One process, from its launch until what it left behind is dealt with.
 pub(super) struct Run {
     pub(super) generation: u32,
     pub(super) process: Arc<Process>,
-    /// Good for one handshake.
-    pub(super) token: Option<SecretHash>,
-    /// Good for the handshake after that.
-    pub(super) resume: Option<SecretHash>,
+    /// What proves it at its next handshake.
+    pub(super) secrets: Secrets,
     /// The connection, once the handshake is over.
     pub(super) wire: Option<Wire>,
     /// Where endpoints belong to a launch: closed with it.
-    pub(super) _endpoint: Option<Endpoint>,
+    pub(super) endpoint: Option<Endpoint>,
+    /// It outlives this program.
+    pub(super) kept: Option<Kept>,
+}
+
+/// What is written down of a process that outlives this program.
+pub(super) struct Kept {
+    pub(super) record: Record,
+    /// Whether it is written down as it is.
+    pub(super) is_saved: bool,
+    /// Whether it was said that it cannot come back, since its endpoint cannot be opened.
+    pub(super) is_cut_off: bool,
 }
 
 /// The connection of a process.
@@ -92,6 +101,11 @@ impl Runs {
     }
 
     /// The process of this instance, whatever its generation.
+    pub(super) fn current_mut(&mut self, instance: InstanceKey) -> Option<&mut Run> {
+        self.running.get_mut(&instance)
+    }
+
+    /// The process of this instance, whatever its generation.
     pub(super) fn current(&self, instance: InstanceKey) -> Option<&Run> {
         self.running.get(&instance)
     }
@@ -112,22 +126,30 @@ impl Runs {
         self.running.iter().map(|(&instance, run)| (instance, run))
     }
 
-    /// The process for which this secret is good, as its launch token or as its resume secret. It is good once, and only
-    /// for a peer that is the process or was started by it.
+    /// The groups of the user of a logon, as they were when an agent that outlives this program was launched for them.
+    pub(super) fn groups_of(&self, logon: Logon) -> Vec<String> {
+        let kept = self.running.iter().filter(|(key, _)| key.logon == logon);
+        let groups = kept.filter_map(|(_, run)| Some(&run.kept.as_ref()?.record.session.groups));
+        groups.max_by_key(|groups| groups.len()).cloned().unwrap_or_default()
+    }
+
+    /// The process for which this secret is good, which is exchanged for the one that is given for it. It is good only for a peer
+    /// that is the process or was started by it.
     pub(super) fn redeem(
         &mut self,
         logon: Logon,
         secret: &Secret,
         peer: &Peer,
-    ) -> Result<(InstanceKey, &mut Run), NotTaken> {
+        given: &Secret,
+    ) -> Result<(InstanceKey, u32), NotTaken> {
         let presented = SecretHash::of(secret);
-        let fits = |run: &Run| [&run.token, &run.resume].into_iter().flatten().any(|hash| *hash == presented);
+        let fits = |run: &Run| run.secrets.fit(&presented);
         let found = self.running.iter_mut().find(|(key, run)| key.logon == logon && fits(run));
         let (&instance, run) = found.ok_or(NotTaken::Unknown)?;
         if !run.process.owns(peer) {
             return Err(NotTaken::Stranger);
         }
-        (run.token, run.resume) = (None, None);
-        Ok((instance, run))
+        run.secrets.exchange(presented, SecretHash::of(given));
+        Ok((instance, run.generation))
     }
 }

@@ -3,8 +3,9 @@
 use bilayer_core::{Event, Logon};
 use bilayer_platform::SessionInfo;
 
-use super::launch::Endpoint;
+use super::doors::Endpoint;
 use super::{Driver, translate};
+use crate::state::Session;
 
 /// A session, from the enumeration that shows it first until its last agent is gone.
 pub(super) struct Seat {
@@ -23,8 +24,13 @@ impl Driver {
             seat.gone = true;
         }
         let mut told = Vec::with_capacity(sessions.len());
-        for info in sessions {
+        let mut found = Vec::new();
+        for mut info in sessions {
             let logon = self.logons.intern(&info.id, &info.logon, &info.user.id);
+            if info.groups.is_empty() {
+                // Known some time after the session is; an agent that was taken over must not be stopped for that.
+                info.groups = self.runs.groups_of(logon);
+            }
             told.push(translate::session(logon, &info));
             match self.seats.get_mut(&logon) {
                 Some(seat) => (seat.info, seat.gone) = (info, false),
@@ -33,12 +39,18 @@ impl Driver {
                         session = %info.id, user = %info.user.name, kind = ?info.kind, state = ?info.state,
                         locked = info.locked, "session found"
                     );
-                    let tag = tag(&info);
+                    let tag = Session::of(&info).tag();
+                    found.push(logon);
                     self.seats.insert(logon, Seat { info, tag, endpoint: None, gone: false });
                 }
             }
         }
         self.logons.forget_unseen();
+        for logon in found {
+            self.settle_in(logon);
+        }
+        self.listen_again();
+        self.write_down_the_rest();
         for seat in self.seats.values_mut().filter(|seat| seat.gone && seat.endpoint.is_some()) {
             seat.endpoint = None;
         }
@@ -57,15 +69,4 @@ impl Driver {
             }
         }
     }
-}
-
-/// Letters and digits only: it becomes part of a file's or a pipe's name.
-fn tag(info: &SessionInfo) -> String {
-    let id: String = info.id.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-    // FNV-1a: tells logons apart that had the same id, and protects nothing.
-    let digest =
-        info.logon.bytes().chain(info.user.id.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    format!("{id}-{:08x}", digest & 0xffff_ffff)
 }

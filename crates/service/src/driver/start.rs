@@ -20,6 +20,7 @@ use crate::builder::{Builder, RunError};
 use crate::log::id;
 use crate::observe::Observation;
 use crate::source::{SessionSource, Source};
+use crate::state::Records;
 
 /// News that may wait for the loop. Whoever brings more waits too, and that is where a flood ends.
 const NEWS_WAITING_MAX: usize = 256;
@@ -86,6 +87,9 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         seats: BTreeMap::new(),
         runs: Runs::default(),
         notes: HashMap::new(),
+        records: Records::of(&dirs),
+        outputs: None,
+        installation: installation(&dirs, &config.service.name),
         log: log_file.exists().then(|| log_file.display().to_string()),
         dirs,
         identity: bilayer_platform::server_identity(),
@@ -100,6 +104,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         read_again: false,
         stopping: false,
         finished: false,
+        abandoned: 0,
         all_ended: Arc::clone(&all_ended),
     };
     tracing::info!(
@@ -107,18 +112,31 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         config = %driver.config.source.display(), "started"
     );
     driver.configure(config);
+    driver.adopt();
     driver.settle();
     tasks.spawn(sessions::follow(source, reconcile, all_ended, news));
     // A task like those that bring the news: waking the runtime's outermost future would cost a system call each time.
     let ended = tokio::spawn(driver.run(inbox, alarm)).await;
-    let mut observer = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    let (mut observer, abandoned) =
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     tasks.shutdown().await;
-    tracing::info!(event = id::STOPPED, "stopped: every agent has ended");
+    match abandoned {
+        0 => tracing::info!(event = id::STOPPED, "stopped: every agent has ended"),
+        count => tracing::info!(
+            event = id::STOPPED,
+            "stopped: {count} agents live on until the next start takes them over"
+        ),
+    }
     crate::log::flush();
     if let Some(observer) = &mut observer {
         observer(&Observation::Finished);
     }
     Ok(())
+}
+
+/// A service's name is its own on its machine; a run in a console shares it with every other run of the same name.
+fn installation(dirs: &Dirs, name: &str) -> String {
+    if *dirs == Dirs::system(name) { name.to_owned() } else { format!("{name}-{}", dirs.digest()) }
 }
 
 async fn listen(mut signals: Signals, news: mpsc::Sender<News>) {

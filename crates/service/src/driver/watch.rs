@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bilayer_core::InstanceKey;
-use bilayer_platform::{Output, Process};
+use bilayer_platform::{Output, Outputs, Process};
 use tokio::sync::mpsc;
 
 use super::news::News;
@@ -14,21 +14,31 @@ use crate::output::{self, Origin};
 /// open for ever.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
 
+/// What a process prints.
+pub(super) struct Prints {
+    pub(super) stdout: Output,
+    pub(super) stderr: Output,
+    /// Where it prints to files: in which folder, and under which label.
+    pub(super) files: Option<(Outputs, String)>,
+}
+
 /// Tells the loop when the process ends, and copies what it prints into the log.
 pub(super) async fn watch(
     instance: InstanceKey,
     generation: u32,
     process: Arc<Process>,
-    (stdout, stderr): (Output, Output),
+    prints: Option<Prints>,
     origin: Origin,
     news: mpsc::Sender<News>,
 ) {
-    let printed = async {
-        tokio::join!(
-            output::capture(stdout, "stdout", origin.clone()),
-            output::capture(stderr, "stderr", origin.clone())
-        );
+    let Some(Prints { stdout, stderr, files }) = prints else {
+        let exit = process.exited().await;
+        // A service that ends hears nothing.
+        let _ = news.send(News::Exited(instance, generation, exit)).await;
+        return;
     };
+    let ends = [stdout.end(), stderr.end()];
+    let printed = capture(stdout, stderr, origin);
     tokio::pin!(printed);
     let mut silent = false;
     let exit = loop {
@@ -38,11 +48,41 @@ pub(super) async fn watch(
             () = &mut printed, if !silent => silent = true,
         }
     };
+    ends.iter().for_each(bilayer_platform::OutputEnd::announce);
     // Before the last lines: a restart does not wait for what a dead process printed.
-    if news.send(News::Exited(instance, generation, exit)).await.is_err() || silent {
+    if news.send(News::Exited(instance, generation, exit)).await.is_err() {
         return;
     }
-    tokio::task::yield_now().await;
-    // The lines are in the log when it is given up; nothing else is lost.
-    let _ = tokio::time::timeout(LAST_LINES_WITHIN, printed).await;
+    if !silent {
+        tokio::task::yield_now().await;
+        // The lines are in the log when it is given up; nothing else is lost.
+        let _ = tokio::time::timeout(LAST_LINES_WITHIN, printed).await;
+    }
+    if let Some((outputs, label)) = files {
+        outputs.remove(&label);
+    }
+}
+
+/// Copies into the log what a process printed that ended while nobody read, and removes its files.
+pub(super) async fn read_rest(outputs: Outputs, label: String, origin: Origin) {
+    match outputs.resume(&label) {
+        Ok(Some((stdout, stderr))) => {
+            stdout.end().announce();
+            stderr.end().announce();
+            let _ = tokio::time::timeout(LAST_LINES_WITHIN, capture(stdout, stderr, origin)).await;
+        }
+        Ok(None) => {}
+        Err(error) => {
+            let Origin { agent, session, .. } = &origin;
+            tracing::warn!(%agent, %session, "cannot read what it printed before it ended: {error}");
+        }
+    }
+    outputs.remove(&label);
+}
+
+async fn capture(stdout: Output, stderr: Output, origin: Origin) {
+    tokio::join!(
+        output::capture(stdout, "stdout", origin.clone()),
+        output::capture(stderr, "stderr", origin)
+    );
 }

@@ -32,6 +32,11 @@ impl Lines {
         line
     }
 
+    /// How many bytes of the stream it holds on to.
+    pub(super) fn held(&self) -> usize {
+        self.partial.len()
+    }
+
     /// What came after the last newline, once the stream has ended.
     pub(super) fn rest(&mut self) -> Option<String> {
         (!self.partial.is_empty()).then(|| text(&std::mem::take(&mut self.partial)))

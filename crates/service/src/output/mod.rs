@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bilayer_platform::Output;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Instant;
 
@@ -37,8 +38,7 @@ pub(crate) struct Origin {
 }
 
 /// Copies one stream of an agent into the log until it ends.
-pub(crate) async fn capture(stream: impl AsyncRead + Unpin, name: &'static str, origin: Origin) {
-    let mut stream = stream;
+pub(crate) async fn capture(mut stream: Output, name: &'static str, origin: Origin) {
     let mut lines = Lines::default();
     let mut quota = Quota::default();
     let mut report_at: Option<Instant> = None;
@@ -64,12 +64,14 @@ pub(crate) async fn capture(stream: impl AsyncRead + Unpin, name: &'static str, 
                 report_at.get_or_insert_with(|| Instant::now() + DROPPED_REPORT_AFTER);
             }
         }
+        stream.settle(lines.held());
         if !matches!(read, Ok(1..)) {
             break;
         }
     }
     if let Some(rest) = lines.rest() {
         write(name, &origin, &rest);
+        stream.settle(0);
     }
     report_dropped(&mut quota, name, &origin);
 }

@@ -17,6 +17,7 @@ account = 'NT AUTHORITY\SYSTEM'
 start = "delayed"
 dependencies = ["RpcSs"]
 preshutdown_timeout = "30s"
+on_service_stop = "keep"
 
 [agent.tray]
 command = ["/opt/acme/desk", "", "a \"b\" \\ \n c"]

@@ -30,7 +30,8 @@ impl Console {
             self.names.clone().unwrap_or_else(|| (self.station.facts().user.clone(), Vec::new()));
         SessionInfo {
             id: self.id.clone(),
-            logon: format!("console-{}", std::process::id()),
+            // The same for every run in it: an agent that outlived one is the next one's.
+            logon: format!("console-{}", self.id),
             user: User { name, id: self.station.uid().to_string() },
             groups,
             administrator: None,
