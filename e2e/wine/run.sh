@@ -30,6 +30,8 @@ flock 9
 if [ ! -e "$prefix/ready" ]; then
     rm -rf "$prefix"
     wine wineboot -i >"$prefix.log" 2>&1 9>&- || { cat "$prefix.log" >&2; exit 1; }
+    # Windows without a display: top-level windows are there all the same, and take messages.
+    wine reg add 'HKCU\Software\Wine\Drivers' /v Graphics /d null /f >/dev/null 2>&1 9>&-
     system32=$prefix/drive_c/windows/system32
     [ -e "$system32/bcryptprimitives.dll" ] ||
         x86_64-w64-mingw32-gcc -shared -Os -o "$system32/bcryptprimitives.dll" "$here/bcryptprimitives.c" -ladvapi32

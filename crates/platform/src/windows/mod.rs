@@ -17,7 +17,6 @@ mod service_process;
 mod service_sid;
 mod sid;
 mod stream;
-#[allow(dead_code)] // Until the launch uses it.
 mod token;
 mod trust;
 mod wide;
@@ -31,12 +30,15 @@ mod attributes;
 #[cfg(feature = "host")]
 mod clock;
 #[cfg(feature = "host")]
-#[allow(dead_code)] // Until the launch uses it.
+mod create;
+#[cfg(feature = "host")]
 mod credentials;
 #[cfg(feature = "host")]
 mod endpoint;
 #[cfg(feature = "host")]
 mod environment;
+#[cfg(feature = "host")]
+mod errand;
 #[cfg(feature = "host")]
 mod event_log;
 #[cfg(feature = "host")]
@@ -46,9 +48,13 @@ mod helper;
 #[cfg(feature = "host")]
 mod host;
 #[cfg(feature = "host")]
+mod image;
+#[cfg(feature = "host")]
 mod job;
 #[cfg(feature = "host")]
 pub(crate) mod keep;
+#[cfg(feature = "host")]
+mod kin;
 #[cfg(feature = "host")]
 mod manager;
 #[cfg(feature = "host")]
@@ -66,7 +72,6 @@ mod private;
 #[cfg(feature = "host")]
 mod process;
 #[cfg(feature = "host")]
-#[allow(dead_code)] // Until the launch uses it.
 mod profile;
 #[cfg(feature = "host")]
 mod program;
@@ -74,6 +79,8 @@ mod program;
 mod quoting;
 #[cfg(feature = "host")]
 mod refusal;
+#[cfg(feature = "host")]
+mod root;
 #[cfg(feature = "host")]
 mod sessions;
 #[cfg(feature = "host")]
@@ -83,7 +90,6 @@ mod signals;
 #[cfg(feature = "host")]
 mod spawn;
 #[cfg(feature = "host")]
-#[allow(dead_code)] // Until the launch uses it.
 mod station;
 #[cfg(feature = "host")]
 mod wait;

@@ -1,99 +1,146 @@
 //! A launched process and all that it started.
 
 use std::io;
-use std::os::windows::io::{AsHandle as _, AsRawHandle as _, OwnedHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
-use windows_sys::Win32::System::Threading::{GetExitCodeProcess, TerminateProcess, WaitForSingleObject};
-
-use super::handle::succeeded;
 use super::job::Job;
-use super::polite;
+use super::root::Root;
 use super::wait::Wait;
+use super::{errand, kin};
 use crate::{Exit, Peer, ProcessRecord};
 
 /// The exit code of what we kill, as the task manager has it.
 const KILLED: u32 = 1;
 
+/// How often what descends from a root is gone through, where no job holds it.
+const ROUNDS_MAX: usize = 16;
+
 /// A running root process of an instance, by its handle: its id cannot be used again while this lives.
 pub struct Process {
     // Ended before the handle that it waits for is closed: fields are dropped in this order.
     wait: Wait,
-    handle: OwnedHandle,
-    pid: u32,
-    /// Where the host refused a job, there is none, and only the root process is ours to end.
-    job: Option<Job>,
+    root: Arc<Root>,
+    group: Group,
+    record: Option<ProcessRecord>,
+    /// Dropping this ends it, where no job does that.
+    forgotten_ends: AtomicBool,
+}
+
+/// How the processes that a root has started are told.
+enum Group {
+    /// They live in its job, unless that lets them go.
+    Job(Job),
+    /// The host refused a job: by descent.
+    Kin,
 }
 
 impl Process {
-    pub(super) fn new(handle: OwnedHandle, pid: u32, job: Option<Job>) -> io::Result<Process> {
-        let wait = Wait::new(handle.as_handle()).inspect_err(|_| {
-            // Nobody would ever know how it ended. The job ends with us, but perhaps without its processes.
-            // SAFETY: the handle is alive and has the right to end the process.
-            unsafe { TerminateProcess(handle.as_raw_handle(), KILLED) };
+    /// Takes a process that was just created. `record`: it is to outlive this program.
+    pub(super) fn new(root: Root, job: Option<Job>, record: Option<ProcessRecord>) -> io::Result<Process> {
+        let wait = Wait::new(root.handle()).inspect_err(|_| {
+            // Nobody would ever know how it ended. The job ends with us, but perhaps without its processes; and there is
+            // an error to report already.
+            let _ = root.terminate(KILLED);
         })?;
-        Ok(Process { wait, handle, pid, job })
+        let group = job.map_or(Group::Kin, Group::Job);
+        let forgotten_ends = AtomicBool::new(record.is_none());
+        Ok(Process { wait, root: Arc::new(root), group, record, forgotten_ends })
     }
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.root.pid()
     }
 
     /// What finds it again after this program has ended; `None`: it ends with this program.
     pub fn record(&self) -> Option<&ProcessRecord> {
-        None
+        self.record.as_ref()
     }
 
     /// Resolves once the root process has ended. May be awaited again and by several.
     pub async fn exited(&self) -> Exit {
         self.wait.ended().await;
-        let mut code = 0;
-        // SAFETY: the handle is alive and has the right to ask; `code` is ours to be written.
-        let answered = unsafe { GetExitCodeProcess(self.handle.as_raw_handle(), &mut code) };
-        if answered == 0 { Exit::Unknown } else { Exit::Code(code) }
+        self.root.exit()
     }
 
-    /// Asks the root process to end: `WM_CLOSE` to its windows, `CTRL_BREAK` on the console that it shares with this program. A
-    /// process that has ended is no error; one that has neither is.
+    /// Asks the root process to end: `WM_CLOSE` to its windows, and a Ctrl-Break on its console. Needs a runtime: a helper with the
+    /// process's own rights does it, and whether there was anything to ask is said in the log. A process that has ended is no
+    /// error.
     pub fn terminate(&self) -> io::Result<()> {
-        if self.has_ended() { Ok(()) } else { polite::ask_to_end(self.pid) }
+        if self.root.has_ended() { Ok(()) } else { errand::ask_to_end(Arc::clone(&self.root)) }
     }
 
-    /// Kills the root process and everything that it started.
+    /// Kills the root process and everything that it started. What was let go of is left alone.
     pub fn kill_all(&self) -> io::Result<()> {
-        match &self.job {
-            Some(job) => job.terminate(KILLED),
-            None if self.has_ended() => Ok(()),
-            // SAFETY: the handle is alive and has the right to end the process.
-            None => succeeded(unsafe { TerminateProcess(self.handle.as_raw_handle(), KILLED) }),
+        match &self.group {
+            Group::Job(job) => job.terminate(KILLED),
+            Group::Kin => self.kill_kin().and(self.root.terminate(KILLED)),
         }
     }
 
     /// The root process is gone: kills what it left, and says how many there were.
     pub fn sweep(&self) -> io::Result<usize> {
-        let Some(job) = &self.job else { return Ok(0) };
-        let left = job.count()?;
-        if left > 0 {
-            job.terminate(KILLED)?;
+        match &self.group {
+            Group::Job(job) => {
+                let left = job.count()?;
+                if left > 0 {
+                    job.terminate(KILLED)?;
+                }
+                Ok(left)
+            }
+            Group::Kin => self.kill_kin(),
         }
-        Ok(left)
     }
 
     /// Lets go of what it left, or of all of it: it lives on when this program ends.
     pub fn leave(&self) -> io::Result<()> {
-        self.job.as_ref().map_or(Ok(()), |job| job.kill_on_close(false))
+        self.forgotten_ends.store(false, Ordering::Relaxed);
+        match &self.group {
+            Group::Job(job) => job.kill_on_close(false),
+            Group::Kin => Ok(()),
+        }
     }
 
-    /// Whether a peer is the root process or lives in its job.
+    /// Whether a peer is the root process or one that it started.
     pub fn owns(&self, peer: &Peer) -> bool {
         // Both processes are held open, so that equal ids are one process.
-        peer.pid() == self.pid
-            || self.job.as_ref().is_some_and(|job| job.contains(peer.process()).unwrap_or(false))
+        if peer.pid() == self.pid() {
+            return true;
+        }
+        let descends = || {
+            let kin = kin::descendants(&self.root).unwrap_or_default();
+            kin.iter().any(|process| process.pid() == peer.pid())
+        };
+        match &self.group {
+            Group::Job(job) => job.contains(peer.process()).unwrap_or(false) || (job.lets_go() && descends()),
+            Group::Kin => descends(),
+        }
     }
 
-    fn has_ended(&self) -> bool {
-        // SAFETY: the handle is alive; a time-out of 0 only looks.
-        (unsafe { WaitForSingleObject(self.handle.as_raw_handle(), 0) }) == WAIT_OBJECT_0
+    /// Kills what descends from the root; says how many there were.
+    fn kill_kin(&self) -> io::Result<usize> {
+        let mut killed = 0;
+        for _ in 0..ROUNDS_MAX {
+            let kin = kin::descendants(&self.root)?;
+            if kin.is_empty() {
+                return Ok(killed);
+            }
+            for process in &kin {
+                process.terminate(KILLED)?;
+            }
+            killed += kin.len();
+        }
+        let pid = self.pid();
+        Err(io::Error::other(format!("process {pid} starts others faster than they can be killed")))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.group, Group::Kin) && self.forgotten_ends.load(Ordering::Relaxed) {
+            // Nobody is left to be told that it could not be ended.
+            let _ = self.kill_kin().and(self.root.terminate(KILLED));
+        }
     }
 }

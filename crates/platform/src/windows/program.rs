@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, IsWow64Process2};
 use windows_sys::Win32::System::WindowsProgramming::DRIVE_REMOTE;
 
 use super::handle::succeeded;
-use super::pe::{self, Header, Machine, Subsystem};
+use super::pe::{self, Machine, Subsystem};
 use super::wide::wide;
 use super::{refusal, trust};
 use crate::LaunchError;
@@ -23,11 +23,6 @@ const PLAIN_LENGTH_MAX: usize = 260;
 /// Makes sure that a program is there, is one that this machine can run without an interpreter, and, if this process is
 /// privileged, that nobody else can write it.
 pub fn check_program(program: &Path, trust_writable: bool) -> Result<(), LaunchError> {
-    examine(program, trust_writable).map(drop)
-}
-
-/// The same, and what its header says.
-pub(super) fn examine(program: &Path, trust_writable: bool) -> Result<Header, LaunchError> {
     let refused = |advice: &str| refusal::wrong(program, advice);
     look_at_path(program).map_err(refused)?;
     if !trust_writable && super::is_privileged() {
@@ -47,7 +42,7 @@ pub(super) fn examine(program: &Path, trust_writable: bool) -> Result<Header, La
         let (built, own) = (header.machine.name(), own.name());
         return Err(refused(&format!("it is built for {built}; this machine has {own}")));
     }
-    Ok(header)
+    Ok(())
 }
 
 /// The path as `CreateProcessW` takes it. The plain form while it will do: the program sees it as its own path, and not every
