@@ -126,6 +126,25 @@ fn a_wrong_server_is_found_out() {
 }
 
 #[test]
+fn a_services_endpoint_is_where_only_administrators_listen_and_its_client_finds_out_an_impostor() {
+    on_a_loop(async {
+        let dirs = Dirs::system(&format!("test-{}", u32::from_ne_bytes(bilayer_platform::random_bytes())));
+        assert!(matches!(connect_control(&dirs).await, Err(ConnectError::NotRunning { .. })));
+        let listener = Listener::for_control(&dirs).unwrap();
+        let administrators = r"\\.\pipe\ProtectedPrefix\Administrators\bilayer-test-";
+        let shared = r"\\.\pipe\bilayer-test-";
+        assert!(listener.address().starts_with(administrators) || listener.address().starts_with(shared));
+        assert!(matches!(Listener::for_control(&dirs), Err(Error::Taken { .. })));
+        // This test is neither a service of that name nor LocalSystem, and its user is not the administrators.
+        let result = within("the refusal", connect_control(&dirs)).await;
+        assert!(
+            matches!(result, Err(ConnectError::Impostor { .. } | ConnectError::NotPermitted { .. })),
+            "nothing is said to a stranger"
+        );
+    });
+}
+
+#[test]
 fn addresses_that_lead_nowhere_say_so() {
     on_a_loop(async {
         let nobody = connect(r"\\.\pipe\bilayer-test-nobody", &server_identity()).await;
