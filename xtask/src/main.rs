@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod dist;
 mod docs;
 mod fuzz;
 mod licences;
@@ -72,6 +73,8 @@ enum Chore {
     },
     /// Tests of the Windows half, run under Wine.
     E2eWindows,
+    /// The portable archive and the package for Windows, into target/dist.
+    Dist(dist::Options),
     /// Measure beside the floor, in one run.
     Bench {
         /// Options of the benchmark; `-- --help` lists them.
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Chore::Fuzz { seconds } => fuzz::fuzz(seconds),
         Chore::E2eLinux { options } => tests::e2e_linux(&options).and_then(tests::Count::verdict),
         Chore::E2eWindows => tests::e2e_windows().and_then(tests::Count::verdict),
+        Chore::Dist(options) => dist::dist(&options),
         Chore::Bench { options } => bench(&options),
         Chore::Schema { check } => docs::schema(check),
         Chore::Docs => docs::readme(),

@@ -31,13 +31,23 @@ pub(crate) const MINGW: Need = Need {
 };
 pub(crate) const WINE: Need =
     Need { program: "wine", package: "wine wine64", why: "runs programs for Windows" };
+const WIXL: Need = Need { program: "wixl", package: "wixl", why: "builds the package for Windows" };
+const MSIBUILD: Need =
+    Need { program: "msibuild", package: "msitools", why: "writes into it what wixl cannot" };
+const FAKETIME: Need =
+    Need { program: "faketime", package: "faketime", why: "the package bears the time of its commit" };
+const ZIP: Need = Need { program: "zip", package: "zip", why: "packs the portable archive" };
 const DBUS: Need =
     Need { program: "dbus-daemon", package: "dbus", why: "tests of the session source talk to a real bus" };
 const PYTHON: Need =
     Need { program: "python3", package: "python3", why: "the agent in Python is run by a test" };
 
+/// What builds the archive and the package for Windows.
+pub(crate) const DIST: [Need; 6] = [MINGW, WINE, WIXL, MSIBUILD, FAKETIME, ZIP];
+
 /// Everything that some chore needs.
-const ALL: [Need; 8] = [CC, CXX, NSPAWN, MMDEBSTRAP, MINGW, WINE, DBUS, PYTHON];
+const ALL: [Need; 12] =
+    [CC, CXX, NSPAWN, MMDEBSTRAP, MINGW, WINE, WIXL, MSIBUILD, FAKETIME, ZIP, DBUS, PYTHON];
 
 /// Everything, before anything else asks for it.
 pub(crate) fn setup() -> Result<()> {

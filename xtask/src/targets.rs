@@ -1,8 +1,11 @@
 //! Standard libraries for other targets.
 
-use anyhow::Result;
+use std::fs;
+use std::path::Path;
 
-use crate::process::{program, run};
+use anyhow::{Context, Result};
+
+use crate::process::{program, read, run};
 use crate::setup;
 
 /// Where the core must be able to live without a host.
@@ -17,4 +20,21 @@ pub(crate) fn ensure(target: &str) -> Result<()> {
         setup::ensure(&[setup::MINGW])?;
     }
     run(&mut program("bash", ["xtask/target-std.sh", target]))
+}
+
+/// Whether the standard library for `target` can take part in link-time optimisation. One that was built from source has no
+/// bitcode in its objects.
+pub(crate) fn has_bitcode(target: &str) -> Result<bool> {
+    let sysroot = read(&mut program("rustc", ["--print", "sysroot"]))?;
+    let folder = Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib");
+    for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("libcore-") && name.ends_with(".rlib") {
+            // The name of the section, in ELF and COFF alike.
+            let library = fs::read(entry.path())?;
+            return Ok(library.windows(b".llvmbc".len()).any(|bytes| bytes == b".llvmbc"));
+        }
+    }
+    Ok(false)
 }

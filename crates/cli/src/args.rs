@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// What the service manager runs
     #[command(hide = true)]
     Service,
+    /// What a package of the system runs
+    #[command(subcommand, hide = true)]
+    Package(Package),
     /// Show the service, its sessions and its agents
     Status(Format),
     /// Show who is logged on
@@ -99,6 +102,23 @@ pub(crate) struct Run {
     /// Serve only the session this command runs in, even where all sessions can be tracked
     #[arg(long)]
     pub(crate) console: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Package {
+    /// Before files are replaced or removed: stop the service, and remember that it ran
+    Stop,
+    /// Once files are in place: install the service or bring it up to date, and start it if it ran before
+    Install {
+        /// Begin the configuration with a copy of this file if there is none
+        #[arg(long, value_name = "FILE")]
+        sample: Option<PathBuf>,
+        /// Start it in any case
+        #[arg(long)]
+        start: bool,
+    },
+    /// Before files are removed for good: remove the service; its configuration and its log stay
+    Remove,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

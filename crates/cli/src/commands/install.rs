@@ -5,7 +5,9 @@ use std::path::Path;
 
 use bilayer::chain;
 use bilayer::config::Config;
-use bilayer::manager::{self, Installation, Installed, Password, RunState, ServiceManager};
+use bilayer::manager::{
+    self, Installation, Installed, Password, RunState, ServiceManager, installed_services,
+};
 use bilayer_platform::{Dirs, EventLog};
 
 use super::config::{load, rendered};
@@ -15,7 +17,16 @@ use crate::installation::{Progress, explain, supported};
 use crate::screen::{self, Screen};
 use crate::target::quoted;
 
-pub(super) async fn run(given: Option<&Path>, screen: &Screen) -> Result<(), Failure> {
+/// Who is asked for the password of an account that has one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Whoever gave the command.
+    Person,
+    /// Nobody is there. A service that is installed keeps the password that it has.
+    Nobody,
+}
+
+pub(super) async fn run(given: Option<&Path>, asks: Asks, screen: &Screen) -> Result<(), Failure> {
     supported()?;
     let file = needed(given)?;
     // By the rules of a privileged service: what it would refuse at its start is refused now.
@@ -25,7 +36,18 @@ pub(super) async fn run(given: Option<&Path>, screen: &Screen) -> Result<(), Fai
     }
     let config = loaded.config;
     let what = installation(&config)?;
-    let password = if what.account.needs_password() { Some(ask_password(&what)?) } else { None };
+    let password = match asks {
+        _ if !what.account.needs_password() => None,
+        Asks::Person => Some(ask_password(&what)?),
+        Asks::Nobody if installed_services().iter().any(|known| known.name == what.name) => None,
+        Asks::Nobody => {
+            return Err(Failure::usage(format!(
+                "the account {} has a password, and nobody is there to type it; from an elevated console: bilayer install -c {}",
+                what.account,
+                quoted(file)
+            )));
+        }
+    };
     let installed = install(&what, password.as_ref(), file).await?;
     Dirs::system(&what.name).ensure().map_err(|error| Failure::failed(chain(&error)))?;
     if let Err(error) = EventLog::register_source(&what.name) {

@@ -6,6 +6,7 @@ mod config;
 mod install;
 mod logs;
 mod message;
+mod package;
 mod reload;
 mod restart;
 mod run;
@@ -30,12 +31,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config.as_deref();
     match &arguments.command {
         Command::Run(args) => on_loop(run::run(config, args, &screen)),
-        Command::Install => on_loop(install::run(config, &screen)),
+        Command::Install => on_loop(install::run(config, install::Asks::Person, &screen)),
         Command::Uninstall => on_loop(uninstall::run(config)),
         Command::Start => on_loop(start::run(config)),
         Command::Stop => on_loop(stop::run(config)),
         Command::Restart => on_loop(restart::run(config)),
         Command::Service => service::run(config),
+        Command::Package(step) => on_loop(package::run(config, step, &screen)),
         Command::Status(format) => on_loop(status::run(config, *format, &screen)),
         Command::Sessions(format) => on_loop(sessions::run(config, *format, &screen)),
         Command::Agents(which) => on_loop(agents::run(config, which, &screen)),

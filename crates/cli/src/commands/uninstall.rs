@@ -19,11 +19,17 @@ pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
         return Err(explain(&not_ours(name).await, Some(&service.config)));
     }
     stop::stop(&service).await?;
+    remove(&service).await
+}
+
+/// Removes a service that has stopped, and what the system knew of it.
+pub(super) async fn remove(service: &InstalledService) -> Result<(), Failure> {
+    let name = &service.name;
     let gone = manager::uninstall(name).await.map_err(|error| explain(&error, Some(&service.config)))?;
     if let Err(error) = EventLog::unregister_source(name) {
         screen::warn(&format!("warning: {}", chain(&error)));
     }
-    screen::print(&summary(&service, gone))
+    screen::print(&summary(service, gone))
 }
 
 /// Why a service that is not among those installed cannot be removed.
