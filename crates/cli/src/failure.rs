@@ -60,6 +60,14 @@ impl Failure {
         Self::Said(code, format!("{tried}: {error}"))
     }
 
+    /// What the shell is told; `None` where nothing failed.
+    pub(crate) fn code(&self) -> Option<Code> {
+        match self {
+            Self::Said(code, _) => Some(*code),
+            Self::ReaderLeft => None,
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Said(code, _) => ExitCode::from(*code as u8),

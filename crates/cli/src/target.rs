@@ -1,10 +1,11 @@
 //! Which installation a command is about.
 //!
 //! With a configuration (`-c` or `BILAYER_CONFIG`): the service of that name, or the `bilayer run` that the same user gave
-//! the same file. Without one: the only one running that this user can see.
+//! the same file. Without one: the only one running that this user can see, or else the only one installed.
 
 use std::path::{Path, PathBuf};
 
+use bilayer::manager::{InstalledService, installed_services};
 use bilayer_platform::Dirs;
 
 use crate::failure::Failure;
@@ -28,30 +29,41 @@ impl Target {
                 let places = vec![Dirs::console(&name, file), Dirs::system(&name)];
                 Ok(Self { name: Some(name), config: Some(file.to_owned()), places })
             }
-            None => only_one(Dirs::running()),
+            None => match only_one(Dirs::running())? {
+                Some(target) => Ok(target),
+                None => only_one_installed(installed_services()).ok_or_else(nothing_running),
+            },
         }
     }
 
     /// What to say when nobody answers in any of the places.
     pub(crate) fn not_running(&self) -> Failure {
         match (&self.name, &self.config) {
-            (Some(name), Some(file)) => Failure::not_running(format!(
-                "{name} is not running; start it with `bilayer run -c {}`",
-                quoted(file)
-            )),
+            (Some(name), Some(file)) => {
+                let is_installed = installed_services().iter().any(|service| service.name == *name);
+                let verb = if is_installed { "start" } else { "run" };
+                Failure::not_running(format!(
+                    "{name} is not running; start it with `bilayer {verb} -c {}`",
+                    quoted(file)
+                ))
+            }
             _ => nothing_running(),
         }
     }
 }
 
-fn only_one(mut running: Vec<Dirs>) -> Result<Target, Failure> {
+fn only_one(mut running: Vec<Dirs>) -> Result<Option<Target>, Failure> {
     if running.len() > 1 {
         return Err(which(running.iter().map(|dirs| dirs.runtime.display().to_string())));
     }
-    match running.pop() {
-        Some(dirs) => Ok(Target { name: None, config: None, places: vec![dirs] }),
-        None => Err(nothing_running()),
-    }
+    Ok(running.pop().map(|dirs| Target { name: None, config: None, places: vec![dirs] }))
+}
+
+/// Nothing runs: the only service that could, so that it can be named.
+fn only_one_installed(mut installed: Vec<InstalledService>) -> Option<Target> {
+    let service = installed.pop().filter(|_| installed.is_empty())?;
+    let places = vec![Dirs::system(&service.name)];
+    Some(Target { name: Some(service.name), config: Some(service.config), places })
 }
 
 /// Several services run, and nobody said which one is meant.

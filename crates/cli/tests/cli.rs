@@ -124,3 +124,16 @@ fn a_reader_that_left_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((code(&output), err(&output).as_str()), (0, ""));
 }
+
+#[test]
+fn what_is_for_another_system_says_so_and_is_not_offered() {
+    let home = Home::new("services");
+    let file = home.write("acme.toml", AGENT);
+    let help = out(&home.run(&["--help"]));
+    for command in ["install", "uninstall", "start", "stop", "restart", "service"] {
+        assert!(!help.contains(&format!("\n  {command} ")), "{command}: {help}");
+        let output = home.run(&["-c", &file, command]);
+        assert_eq!(code(&output), 1, "{command}: {}", err(&output));
+        assert!(err(&output).contains("`bilayer run -c FILE`"), "{command}: {}", err(&output));
+    }
+}

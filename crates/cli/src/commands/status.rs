@@ -2,22 +2,49 @@
 
 use std::path::Path;
 
+use bilayer::manager::{RunState, ServiceManager};
 use bilayer_ipc::control::{Power, ServiceMode, ServiceState, ServiceStatus, StatusReport};
 use jiff::Timestamp;
 
 use super::{agents, sessions};
 use crate::args::Format;
 use crate::client::Client;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
+use crate::installation;
 use crate::screen::{self, Screen, Tone, visible};
 use crate::words::since;
 
 pub(super) async fn run(config: Option<&Path>, format: Format, screen: &Screen) -> Result<(), Failure> {
-    let report = Client::connect(config).await?.status().await?;
+    let client = match Client::connect(config).await {
+        Err(failure) if failure.code() == Some(Code::NotRunning) && !format.json => {
+            if let Some(text) = installed(config, screen).await {
+                screen::print(&text)?;
+            }
+            return Err(failure);
+        }
+        client => client?,
+    };
+    let report = client.status().await?;
     if format.json {
         return screen::print_json(&report);
     }
     screen::print(&page(&report, Timestamp::now(), screen))
+}
+
+/// What the service manager says of a service that nobody answers for; nothing where it has none.
+async fn installed(config: Option<&Path>, screen: &Screen) -> Option<String> {
+    let service = installation::find(config).ok()?;
+    let status = ServiceManager::open().await.ok()?.status(&service.name).await.ok()?;
+    Some(format!(
+        "{}, {}; installed as a service\n  configuration  {}\n  log            {}\n",
+        screen.paint(&visible(&service.name), Tone::Head),
+        screen.paint(
+            &installation::state(&status),
+            if status.state == RunState::Stopped { Tone::Dim } else { Tone::Busy }
+        ),
+        visible(&service.config.display().to_string()),
+        visible(&installation::log_of(&service).display().to_string()),
+    ))
 }
 
 /// The service, its sessions and its agents on one page.

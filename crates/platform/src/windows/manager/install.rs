@@ -38,10 +38,15 @@ pub(super) fn install(what: &Installation, password: Option<&Password>) -> Resul
     {
         warnings.push(format!("the right of {name} to log on as a service: {error}"));
     }
-    let (service, changes) = match is_there {
-        false => (create(&manager, what, &settings, password)?, Vec::new()),
-        true => update(&manager, what, &settings, password)?,
+    let mut changes = Vec::new();
+    let service = match is_there {
+        false => create(&manager, what, &settings, password)?,
+        true => update(&manager, what, &settings, password, &mut changes)?,
     };
+    // What the system did not take over without a word is no change either.
+    let kept = Settings::of(&service).map_err(&failed)?.differences(&settings);
+    changes.retain(|change| !kept.contains(change));
+    warnings.extend(kept);
     warnings.extend(features::apply(&service, what));
     Ok(Installed { created: !is_there, changes, warnings })
 }
@@ -64,17 +69,18 @@ fn create(
     Ok(service)
 }
 
-/// Brings a service of ours up to date.
+/// Brings a service of ours up to date, and notes what is different.
 fn update(
     manager: &Manager,
     what: &Installation,
     settings: &Settings,
     password: Option<&Password>,
-) -> Result<(Service, Vec<String>), ManagerError> {
+    changes: &mut Vec<String>,
+) -> Result<Service, ManagerError> {
     let failed = failed(what, settings);
     let service = manager.service(&what.name, SERVICE_ALL_ACCESS).map_err(&failed)?;
     let old = Settings::of(&service).map_err(&failed)?;
-    let mut changes = old.differences(settings);
+    changes.extend(old.differences(settings));
     let (was, is) = (features::is_delayed(&service), what.start == StartType::Delayed);
     if was != is {
         changes.push(format!("delayed start: was {was}, is {is}"));
@@ -82,7 +88,7 @@ fn update(
     // Written even without a difference: a service that is marked for deletion says so here and nowhere else.
     settings.change(&service, password).map_err(&failed)?;
     marker::write(&what.name, &what.config).map_err(&failed)?;
-    Ok((service, changes))
+    Ok(service)
 }
 
 pub(super) fn uninstall(manager: &Manager, name: &str) -> Result<(), ManagerError> {

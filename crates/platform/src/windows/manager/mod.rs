@@ -16,9 +16,10 @@ use windows_sys::Win32::Foundation::{
     ERROR_DEPENDENT_SERVICES_RUNNING, ERROR_SERVICE_SPECIFIC_ERROR, NO_ERROR,
 };
 use windows_sys::Win32::System::Services::{
-    SC_MANAGER_CONNECT, SERVICE_CONTINUE_PENDING, SERVICE_CONTROL_STOP, SERVICE_PAUSE_PENDING,
-    SERVICE_PAUSED, SERVICE_QUERY_CONFIG, SERVICE_QUERY_STATUS, SERVICE_START, SERVICE_START_PENDING,
-    SERVICE_STATUS_PROCESS, SERVICE_STOP, SERVICE_STOP_PENDING, SERVICE_STOPPED,
+    SC_MANAGER_CONNECT, SERVICE_CONTINUE_PENDING, SERVICE_CONTROL_PARAMCHANGE, SERVICE_CONTROL_STOP,
+    SERVICE_PAUSE_CONTINUE, SERVICE_PAUSE_PENDING, SERVICE_PAUSED, SERVICE_QUERY_CONFIG,
+    SERVICE_QUERY_STATUS, SERVICE_START, SERVICE_START_PENDING, SERVICE_STATUS_PROCESS, SERVICE_STOP,
+    SERVICE_STOP_PENDING, SERVICE_STOPPED,
 };
 
 use self::handle::{Manager, refused};
@@ -83,6 +84,13 @@ impl ServiceManager {
                 _ => failed(error),
             }
         })
+    }
+
+    /// Asks for a reload (a parameter change); it goes on when this returns.
+    pub async fn reload(&self, name: &str) -> Result<(), ManagerError> {
+        let failed = refused("reload", name);
+        let service = self.0.service(name, SERVICE_PAUSE_CONTINUE).map_err(&failed)?;
+        service.control(SERVICE_CONTROL_PARAMCHANGE).map_err(failed)
     }
 
     /// What a service does now.
