@@ -71,8 +71,12 @@ enum Chore {
         #[arg(last = true)]
         options: Vec<String>,
     },
-    /// Tests of the Windows half, run under Wine.
-    E2eWindows,
+    /// Whole-system tests of the Windows half, and the tests of the crates below it, under Wine.
+    E2eWindows {
+        /// Only scenarios whose name contains one of these, and options of the test program; `-- --help` lists them.
+        #[arg(allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// The portable archive and the package for Windows, into target/dist.
     Dist(dist::Options),
     /// Measure beside the floor, in one run.
@@ -105,7 +109,7 @@ fn main() -> ExitCode {
         Chore::Sim { events } => sim(events),
         Chore::Fuzz { seconds } => fuzz::fuzz(seconds),
         Chore::E2eLinux { options } => tests::e2e_linux(&options).and_then(tests::Count::verdict),
-        Chore::E2eWindows => tests::e2e_windows().and_then(tests::Count::verdict),
+        Chore::E2eWindows { options } => tests::e2e_windows(&options).and_then(tests::Count::verdict),
         Chore::Dist(options) => dist::dist(&options),
         Chore::Bench { options } => bench(&options),
         Chore::Schema { check } => docs::schema(check),
@@ -145,6 +149,7 @@ fn clippy_windows() -> Result<()> {
     targets::ensure(targets::WINDOWS)?;
     let mut command = cargo(["clippy", "--workspace", "--all-targets", "--target", targets::WINDOWS]);
     command.args(["--exclude", "e2e", "--exclude", "bench", "--exclude", "xtask", "--exclude", "pure"]);
+    command.args(["--features", "e2e-windows/agent"]);
     run(command.args(["--", "-D", "warnings"]))
 }
 

@@ -76,17 +76,35 @@ fn contract_inside() -> Result<Count> {
     suite("the platform's tests inside", tests.args(["--config", &runner]))
 }
 
-/// The Windows half of the platform crate, its tests run under Wine.
-pub(crate) fn e2e_windows() -> Result<Count> {
+/// The Windows half, run under Wine: whole-system scenarios, and the tests of the crates that talk to the system.
+pub(crate) fn e2e_windows(options: &[String]) -> Result<Count> {
     if std::env::consts::OS != "linux" {
-        return skip("Wine runs on Linux; on Windows, `cargo xtask test` runs the same tests");
+        return skip("Wine runs on Linux; on Windows, `cargo xtask test` runs the tests of the crates");
     }
     setup::ensure(&[setup::MINGW, setup::WINE])?;
     targets::ensure(targets::WINDOWS)?;
-    let mut tests =
-        cargo(["test", "--package", "bilayer-platform", "--target", targets::WINDOWS, "--no-fail-fast"]);
+    let scenarios = scenarios_under_wine(options)?;
+    // Whoever asks for something in particular gets that alone.
+    if options.is_empty() { Ok(scenarios + tests_under_wine()?) } else { Ok(scenarios) }
+}
+
+fn scenarios_under_wine(options: &[String]) -> Result<Count> {
+    let windows = ["--target", targets::WINDOWS];
+    let mut programs = cargo(["build", "--package", "bilayer-cli", "--package", "rust-agent"]);
+    crate::process::run(programs.args(["--package", "wtsapi32-stand-in"]).args(windows))?;
+    let mut agent =
+        cargo(["build", "--package", "e2e-windows", "--features", "agent", "--bin", "windows-agent"]);
+    crate::process::run(agent.args(windows))?;
+    suite("e2e-windows", cargo(["run", "--quiet", "--package", "e2e-windows", "--"]).args(options))
+}
+
+fn tests_under_wine() -> Result<Count> {
+    let mut tests = cargo(["test", "--target", targets::WINDOWS, "--no-fail-fast"]);
+    for package in ["bilayer-platform", "bilayer-ipc", "bilayer-agent"] {
+        tests.args(["--package", package]);
+    }
     let runner = root().join("e2e/wine/run.sh");
-    suite("e2e-windows", tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", runner))
+    suite("the tests under Wine", tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", runner))
 }
 
 fn build(packages: &[&str]) -> Result<()> {

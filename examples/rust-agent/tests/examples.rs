@@ -82,6 +82,28 @@ async fn python() {
     is_a_good_agent(command, "example-python").await;
 }
 
+/// On Windows it is run by the whole-system tests.
+#[tokio::test]
+async fn c() {
+    match c_agent("c") {
+        Some(program) => is_a_good_agent(Command::new(program), "example-c").await,
+        None => skipped("c-agent", "it needs Linux and a C compiler"),
+    }
+}
+
+/// Compiles it for one test; nothing where that is not possible.
+fn c_agent(test: &str) -> Option<PathBuf> {
+    if std::env::consts::OS != "linux" || !runs(Command::new("cc").arg("--version")) {
+        return None;
+    }
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-agent-{test}"));
+    let mut compile = std::process::Command::new("cc");
+    compile.current_dir(examples().join("c-agent")).args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-o"]);
+    compile.arg(&program).args(["agent.c", "json.c", "wire_posix.c"]);
+    assert!(compile.status().unwrap().success());
+    Some(program)
+}
+
 /// Runs only where the agent was built: by `cargo xtask test`, or by `npm ci && npm run build` in its folder.
 #[tokio::test]
 async fn typescript() {
@@ -106,6 +128,7 @@ async fn every_agent_says_what_to_do_when_started_by_hand() {
         python.arg(examples().join("python-agent/agent.py"));
         commands.push(python);
     }
+    commands.extend(c_agent("by-hand").map(Command::new));
     for mut command in commands {
         let output = command.env_remove("BILAYER_ENDPOINT").output().unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr);
