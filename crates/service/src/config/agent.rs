@@ -8,6 +8,7 @@ use bilayer_core::{
     Exit, ExitTable, Limit, Meaning, OnLeave, PastLimit, Restart, RestartOn, Serve, Spec, Survivors,
     WhileLocked,
 };
+use bilayer_platform::{Elevation, TokenSource};
 
 use super::program::{absolute_folder, program};
 use super::read::{Findings, Key, Node, Table, shown};
@@ -99,8 +100,30 @@ fn command(
     });
     let cwd = table.read("cwd", findings, |node, findings| absolute_folder(node, source, how, findings));
     let env = table.read("env", findings, environment).unwrap_or_default();
+    let elevation = of_a_token(table, "elevation", &ELEVATION, how, findings);
+    let token = of_a_token(table, "token", &TOKEN, how, findings);
     let (program, args) = line?;
-    Some(Command { program, args, cwd, env, trust_writable_program })
+    Some(Command { program, args, cwd, env, trust_writable_program, elevation, token })
+}
+
+/// A word about the token of its user, where a user can have several.
+fn of_a_token<T: Copy + Default>(
+    table: &mut Table<'_>,
+    key: &'static str,
+    words: &'static [(&'static str, T)],
+    how: &Loading<'_>,
+    findings: &mut Findings,
+) -> T {
+    let read = table.read(key, findings, |node, findings| {
+        let chosen = choice(words, node.clone(), findings)?;
+        if how.checks.has_tokens() {
+            return Some(chosen);
+        }
+        node.wrong("cannot be used on this system: it is about the tokens of Windows", findings)
+            .hint("leave it out: an agent has the rights of its user");
+        None
+    });
+    read.unwrap_or_default()
 }
 
 fn command_line(
@@ -176,6 +199,8 @@ const SESSIONS: [(&str, Serve); 3] =
 const ON_LEAVE: [(&str, OnLeave); 2] = [("stop", OnLeave::Stop), ("keep", OnLeave::Keep)];
 const WHILE_LOCKED: [(&str, WhileLocked); 2] = [("keep", WhileLocked::Keep), ("stop", WhileLocked::Stop)];
 const DESCENDANTS: [(&str, Survivors); 2] = [("kill", Survivors::Kill), ("leave", Survivors::Leave)];
+const ELEVATION: [(&str, Elevation); 2] = [("filtered", Elevation::Filtered), ("linked", Elevation::Linked)];
+const TOKEN: [(&str, TokenSource); 2] = [("session", TokenSource::Session), ("shell", TokenSource::Shell)];
 const RESTART_ON: [(&str, RestartOn); 3] =
     [("always", RestartOn::Always), ("failure", RestartOn::Failure), ("never", RestartOn::Never)];
 const PAST_LIMIT: [(&str, PastLimit); 2] = [("slow", PastLimit::Slow), ("hold", PastLimit::Hold)];
@@ -355,6 +380,12 @@ pub(super) mod words {
     }
     pub(in super::super) fn descendants(value: Survivors) -> &'static str {
         word(&DESCENDANTS, &value)
+    }
+    pub(in super::super) fn elevation(value: Elevation) -> &'static str {
+        word(&ELEVATION, &value)
+    }
+    pub(in super::super) fn token(value: TokenSource) -> &'static str {
+        word(&TOKEN, &value)
     }
     pub(in super::super) fn restart_on(value: RestartOn) -> &'static str {
         word(&RESTART_ON, &value)

@@ -44,6 +44,11 @@ pub trait Checks {
         bilayer_platform::HAS_SERVICES
     }
 
+    /// Whether programs of the machine have their rights from tokens, of which a user can have several.
+    fn has_tokens(&self) -> bool {
+        bilayer_platform::HAS_TOKENS
+    }
+
     /// Whether the machine knows a user of this name or id; `None` if that cannot be told.
     fn knows_user(&self, _user: &str) -> Option<bool> {
         None
@@ -130,6 +135,10 @@ impl Checks for Unchecked {
     }
 
     fn has_services(&self) -> bool {
+        true
+    }
+
+    fn has_tokens(&self) -> bool {
         true
     }
 

@@ -3,9 +3,11 @@
 use bilayer_core::{OnServiceStop, Spec, Survivors};
 
 use super::Command;
+use super::agent::words;
 
 /// FNV-1a over all that a running process was given and cannot be given again: the command, its environment, the heartbeat
-/// that it was told at the handshake, how its descendants are held, and whether it outlives the service. The same on every machine and in every version:
+/// that it was told at the handshake, how its descendants are held, whether it outlives the service and which token it has.
+/// The same on every machine and in every version:
 /// a service that was updated compares it with what the one before it wrote down.
 pub(super) fn fingerprint(command: &Command, spec: &Spec, on_service_stop: OnServiceStop) -> u64 {
     let mut hash = Fnv::default();
@@ -28,6 +30,10 @@ pub(super) fn fingerprint(command: &Command, spec: &Spec, on_service_stop: OnSer
     hash.part(&[u8::from(spec.survivors == Survivors::Leave)]);
     if on_service_stop == OnServiceStop::Keep {
         hash.part(b"keep");
+    }
+    if (command.elevation, command.token) != Default::default() {
+        hash.part(words::elevation(command.elevation).as_bytes());
+        hash.part(words::token(command.token).as_bytes());
     }
     hash.0
 }

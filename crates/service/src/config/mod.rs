@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use bilayer_core::{OnServiceStop, Spec};
 use bilayer_ipc::Limits;
+use bilayer_platform::{Elevation, TokenSource};
 
 pub use bilayer_platform::{Account, StartType};
 pub use checks::{Checks, Machine, MachineAndAccounts, Refusal, Unchecked};
@@ -101,6 +102,10 @@ pub struct Command {
     pub env: Vec<(String, String)>,
     /// Start it although someone else could write to it.
     pub trust_writable_program: bool,
+    /// With which of its user's rights it runs; the default where users have one set.
+    pub elevation: Elevation,
+    /// Where its rights come from; the default where there is one source.
+    pub token: TokenSource,
 }
 
 /// `[log]`.

@@ -3,6 +3,8 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::path::Path;
 
+use bilayer_platform::{Elevation, TokenSource};
+
 use super::agent::words;
 use super::service::words as managed;
 use super::value::{show_duration, show_size};
@@ -116,6 +118,13 @@ fn write_agent(agent: &Agent, out: &mut String) -> fmt::Result {
     }
     writeln!(out, "descendants = \"{}\"", words::descendants(spec.survivors))?;
     writeln!(out, "trust_writable_program = {}", command.trust_writable_program)?;
+    let shown = |is_default: bool| bilayer_platform::HAS_TOKENS || !is_default;
+    if shown(command.elevation == Elevation::default()) {
+        writeln!(out, "elevation = \"{}\"", words::elevation(command.elevation))?;
+    }
+    if shown(command.token == TokenSource::default()) {
+        writeln!(out, "token = \"{}\"", words::token(command.token))?;
+    }
     if !spec.exit_codes.is_empty() {
         writeln!(out, "\n[agent.{name}.exit_codes]")?;
         for (exit, meaning) in &spec.exit_codes {

@@ -133,6 +133,14 @@ struct Agent {
     /// what runs as every user.
     #[schemars(extend("default" = false))]
     trust_writable_program: bool,
+    /// With which of its user's rights it runs, if the user is an administrator: the filtered ones of everyday programs, or all of
+    /// them. With all of them its environment is made of the system's variables and the folders of the profile only. Windows only.
+    #[schemars(extend("enum" = ["filtered", "linked"], "default" = "filtered"))]
+    elevation: String,
+    /// Where its rights come from: the session's own token or, while Windows does not give that out, the one of the session's
+    /// `explorer.exe` if that is its user's and not elevated. Windows only.
+    #[schemars(extend("enum" = ["session", "shell"], "default" = "session"))]
+    token: String,
 }
 
 /// How the agent is stopped.

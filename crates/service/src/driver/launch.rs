@@ -135,6 +135,8 @@ impl Driver {
             cwd: agent.command.cwd.clone(),
             env: agent.command.env.clone(),
             trust_writable_program: agent.command.trust_writable_program,
+            elevation: agent.command.elevation,
+            token: agent.command.token,
             leave_survivors: agent.spec.survivors == bilayer_core::Survivors::Leave,
             ..Command::new(&agent.command.program, self.group_of(&agent_name))
         };

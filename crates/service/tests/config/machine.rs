@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use bilayer::config::{Checks, Loaded, Loading, Refusal, Report, load_text};
 
-/// The machine. Whether it has a service manager is the parameter.
-pub(crate) struct Fake<const SERVICES: bool = true>;
+/// The machine. Whether it has what only Windows has, a service manager of that kind and tokens, is the parameter.
+pub(crate) struct Fake<const WINDOWS: bool = true>;
 
-impl<const SERVICES: bool> Checks for Fake<SERVICES> {
+impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
     fn is_file(&self, path: &Path) -> io::Result<bool> {
         match path.to_str() {
             Some("/opt/acme/desk" | "/opt/acme/notes.txt" | "/opt/acme/shared" | "/etc/acme/helper") => {
@@ -38,7 +38,11 @@ impl<const SERVICES: bool> Checks for Fake<SERVICES> {
     }
 
     fn has_services(&self) -> bool {
-        SERVICES
+        WINDOWS
+    }
+
+    fn has_tokens(&self) -> bool {
+        WINDOWS
     }
 
     fn knows_user(&self, user: &str) -> Option<bool> {

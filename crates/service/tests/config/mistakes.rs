@@ -40,7 +40,7 @@ mistakes! {
     unknown_key, CONSOLE, agent("heartbeet = \"5s\"");
     unknown_key_of_a_table_below, CONSOLE, agent("grase = \"5s\"");
     unknown_key_like_none, CONSOLE, agent("restart = { frequency = 3 }");
-    key_that_comes_later, CONSOLE, agent("elevation = \"linked\"");
+    key_that_comes_later, CONSOLE, agent("greeter = true");
     duplicate_key, CONSOLE, agent("sessions = \"all\"\nsessions = \"active\"");
     duplicate_agent, CONSOLE, agent("[agent.desk]\ncommand = [\"/opt/acme/desk\"]");
     syntax, CONSOLE, "[service\nname = \"acme\"\n";
@@ -68,6 +68,7 @@ mistakes! {
     unknown_word, CONSOLE, agent("sessions = \"consol\"");
     unknown_word_like_none, CONSOLE, agent("on_leave = \"hibernate\"");
     unknown_type, CONSOLE, agent("types = [\"x11\", \"weyland\"]");
+    token_of_another_system, ELSEWHERE, agent("elevation = \"linked\"\ntoken = \"shell\"");
     unknown_exit, CONSOLE, agent("exit_codes = { 64 = \"hold\", SIGNOPE = \"hold\" }");
     unknown_meaning, CONSOLE, agent("exit_codes = { 64 = \"logoff\" }");
     exit_given_twice, CONSOLE, agent("exit_codes = { 64 = \"hold\", \"0x40\" = \"release\" }");

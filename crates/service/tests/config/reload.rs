@@ -25,6 +25,8 @@ fn a_change_that_a_running_process_cannot_follow_changes_it() {
         "heartbeat = \"15s\"",
         "heartbeat = \"16s\"",
         "descendants = \"leave\"",
+        "elevation = \"linked\"",
+        "token = \"shell\"",
     ];
     let mut all: Vec<u64> = changes.iter().map(|lines| fingerprint(lines)).collect();
     all.sort_unstable();

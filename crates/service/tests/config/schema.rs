@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use bilayer::config::{Loading, Report, json_schema, print, sample};
 use bilayer::manager::HAS_SERVICES;
+use bilayer_platform::HAS_TOKENS;
 use serde_json::Value;
 
 use crate::machine::{CONSOLE, agent, load};
 
 /// What is printed where the system has a service manager.
 const MANAGED: [&str; 3] = ["service.account", "service.start", "service.dependencies"];
+
+/// What is printed where users have tokens.
+const OF_TOKENS: [&str; 2] = ["agent.desk.elevation", "agent.desk.token"];
 
 /// Every key of the schema by its dotted path; an agent is called `desk`.
 fn keys() -> Vec<(String, Value)> {
@@ -145,6 +149,7 @@ fn both_have_the_same_defaults() {
         let effective = path.split('.').fold(&printed, |table, key| &table[key]);
         let own = ["agent.desk.command", "service.name", "service.display_name"].contains(&path.as_str());
         let elsewhere = !HAS_SERVICES && MANAGED.contains(&path.as_str());
+        let elsewhere = elsewhere || !HAS_TOKENS && OF_TOKENS.contains(&path.as_str());
         if !own && !elsewhere {
             assert_eq!(effective, &schema["default"], "{path}");
         }
@@ -157,7 +162,8 @@ fn the_sample_names_every_key_but_the_rarely_needed() {
     for (path, _) in keys() {
         let key = path.rsplit('.').next().unwrap();
         let rare = path.starts_with("wire.")
-            || ["types", "directory", "account", "dependencies", "preshutdown_timeout"].contains(&key);
+            || ["types", "elevation", "token", "directory", "account", "dependencies", "preshutdown_timeout"]
+                .contains(&key);
         assert!(rare || sample.contains(key), "{path}");
     }
 }

@@ -40,6 +40,8 @@ exit_codes = { 64 = "logging-off", 65 = "hold", "0xC0000005" = "restart", "SIGTE
 env = { ACME_MODE = "desk", "acme.odd key" = "x\ty\u0001" }
 cwd = "/var/empty"
 descendants = "leave"
+elevation = "linked"
+token = "shell"
 trust_writable_program = true
 
 [log]
