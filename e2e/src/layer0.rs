@@ -1,7 +1,7 @@
 //! The program under test, running in the container as a service would.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -14,27 +14,22 @@ use crate::wait::until;
 
 const PROGRAM: &str = "/usr/local/bin/bilayer";
 const CONFIG: &str = "/etc/acme/acme.toml";
+const LOG: &str = "/var/log/acme.out";
 /// How long anything may take that is not held up on purpose.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// `bilayer run` as root inside the container.
 #[derive(Debug)]
 pub(crate) struct Layer0 {
-    /// `systemd-run --wait`, which ends with the service and its exit status.
-    run: Child,
+    /// `systemd-run --wait`, which ends with the service and its exit status; none where a unit was written for it.
+    run: Option<Child>,
     log: PathBuf,
 }
 
 impl Layer0 {
     /// Installs the programs and the configuration, starts the service and returns once it answers.
     pub(crate) fn start(bed: &Bed, config: &str) -> Result<Self> {
-        let own = std::env::current_exe()?;
-        let built = own.parent().context("a program lies in a folder")?;
-        for (program, inside) in [("bilayer", PROGRAM), ("rust-agent", RUST_AGENT), ("e2e-agent", E2E_AGENT)]
-        {
-            bed.install(&built.join(program), inside)?;
-        }
-        bed.write(CONFIG, config)?;
+        install(bed, config)?;
         let log = log_file(bed);
         let output = File::create(&log)?;
         let run = bed
@@ -43,19 +38,39 @@ impl Layer0 {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        let mut service = Self { run, log };
-        until("bilayer answers", SOON, || match service.run.try_wait()? {
-            Some(status) => bail!("bilayer ended with {status}"),
-            None => status(bed).map(Some),
+        Self { run: Some(run), log }.answering(bed)
+    }
+
+    /// The same as a unit that systemd starts again as soon as it has ended.
+    pub(crate) fn start_as_unit(bed: &Bed, config: &str) -> Result<Self> {
+        install(bed, config)?;
+        let log = log_file(bed);
+        let unit = format!(
+            "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart={PROGRAM} run --config {CONFIG}\nRestart=always\n\
+             RestartSec=0\nKillMode=process\nStandardOutput=append:{LOG}\nStandardError=append:{LOG}\n"
+        );
+        bed.write("/run/systemd/system/acme.service", &unit)?;
+        bed.run(["systemctl", "daemon-reload"])?;
+        bed.run(["systemctl", "start", "acme"])?;
+        Self { run: None, log }.answering(bed)
+    }
+
+    fn answering(mut self, bed: &Bed) -> Result<Self> {
+        until("bilayer answers", SOON, || {
+            match self.run.as_mut().map(Child::try_wait).transpose()?.flatten() {
+                Some(status) => bail!("bilayer ended with {status}"),
+                None => status(bed).map(Some),
+            }
         })
-        .with_context(|| format!("bilayer said: {}", service.said()))?;
-        Ok(service)
+        .with_context(|| format!("bilayer said: {}", self.said()))?;
+        Ok(self)
     }
 
     /// Asks systemd to stop the service; returns how it ended.
     pub(crate) fn stop(&mut self, bed: &Bed) -> Result<ExitStatus> {
         bed.run(["systemctl", "stop", "--no-block", "acme"])?;
-        until("bilayer ends", SOON, || Ok(self.run.try_wait()?))
+        let run = self.run.as_mut().context("it was not started as a unit of its own")?;
+        until("bilayer ends", SOON, || Ok(run.try_wait()?))
     }
 
     /// Its process.
@@ -72,9 +87,20 @@ impl Layer0 {
 
 impl Drop for Layer0 {
     fn drop(&mut self) {
-        let _ = self.run.kill();
-        let _ = self.run.wait();
+        if let Some(run) = &mut self.run {
+            let _ = run.kill();
+            let _ = run.wait();
+        }
     }
+}
+
+fn install(bed: &Bed, config: &str) -> Result<()> {
+    let own = std::env::current_exe()?;
+    let built = own.parent().context("a program lies in a folder")?;
+    for (program, inside) in [("bilayer", PROGRAM), ("rust-agent", RUST_AGENT), ("e2e-agent", E2E_AGENT)] {
+        bed.install(&built.join(program), inside)?;
+    }
+    bed.write(CONFIG, config)
 }
 
 /// Where the example agent is installed.
@@ -84,7 +110,7 @@ pub(crate) const E2E_AGENT: &str = "/usr/local/bin/e2e-agent";
 
 /// What `bilayer run` printed in this container.
 pub(crate) fn log_file(bed: &Bed) -> PathBuf {
-    bed.path("/var/log").join(Path::new("acme.out"))
+    bed.path(LOG)
 }
 
 /// `bilayer status --json`, asked as root.

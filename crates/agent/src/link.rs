@@ -7,6 +7,7 @@ use std::time::Duration;
 use bilayer_ipc::agent::{ClientKind, Initialize, Initialized, PowerChanged, Program, SessionChanged, Stop};
 use bilayer_ipc::handshake::{self, HandshakeError, VERSIONS};
 use bilayer_ipc::peer::CallError;
+use bilayer_ipc::rpc::code;
 use bilayer_ipc::{
     Closed, Connection, Incoming, Limits, Message, Params, Peer, Reply, RpcError, Secret, method,
 };
@@ -107,9 +108,15 @@ impl Link {
                 return;
             }
             let Some((again, initialized)) = self.establish_again(next, &events).await else { return };
+            let known = handle.session();
             proof = self.attach(&again, &handle, initialized);
             established = again;
             if events.send(Event::Reconnected).await.is_err() {
+                return;
+            }
+            // What changed while nobody could tell.
+            let session = handle.session();
+            if session != known && events.send(Event::Session(session)).await.is_err() {
                 return;
             }
         }
@@ -150,13 +157,19 @@ impl Link {
             match self.establish(Proof::Resume(secret.clone())).await {
                 Ok(established) => return Some(established),
                 Err(ConnectError::Handshake {
-                    source: HandshakeError::Call(CallError::Answer(_)), ..
-                }) => return None,
-                // Nobody there yet, or the wrong one: the service may still come back.
+                    source: HandshakeError::Call(CallError::Answer(answer)),
+                    ..
+                }) if is_final(&answer) => return None,
+                // Nobody there yet, or the wrong one, or one that is about to go: the service may still come back.
                 Err(_) => pause = (pause * 2).min(RETRY_LAST),
             }
         }
     }
+}
+
+/// Whether a service that answers so will never answer otherwise: this agent is not its, or they have no language in common.
+fn is_final(answer: &RpcError) -> bool {
+    [code::REFUSED, code::VERSION].contains(&answer.code)
 }
 
 /// Sends heartbeats, or nothing for ever.

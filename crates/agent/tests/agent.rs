@@ -197,6 +197,21 @@ async fn comes_back_with_the_resume_secret_and_says_again_what_it_said() {
 }
 
 #[tokio::test]
+async fn what_changed_while_the_service_was_away_is_told_and_a_service_that_goes_again_is_waited_for() {
+    let mut service = Service::start("sdk-away");
+    let (mut agent, served) = connected(&service).await;
+    assert!(!agent.session().locked);
+    served.peer.close("the service restarts");
+    assert!(matches!(within(agent.next()).await, Some(Event::Disconnected)));
+    service.leave().await;
+    service.locked = true;
+    let _served = service.serve(Some(secret())).await;
+    assert!(matches!(within(agent.next()).await, Some(Event::Reconnected)));
+    let Some(Event::Session(session)) = within(agent.next()).await else { panic!() };
+    assert!(session.locked && agent.session().locked);
+}
+
+#[tokio::test]
 async fn a_refused_resume_is_the_end() {
     let service = Service::start("sdk-refused-resume");
     let (mut agent, served) = connected(&service).await;

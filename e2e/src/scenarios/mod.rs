@@ -2,6 +2,7 @@
 
 mod bed_itself;
 mod identity;
+mod keep;
 mod leaving;
 mod moving;
 mod people;
@@ -53,4 +54,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("a sleep cycle stops nothing", USUAL, power::sleep),
     scenario("a shutdown that is called off brings the agents back", USUAL, power::aborted_shutdown),
     scenario("the service stops and leaves nothing behind", USUAL, power::service_stop),
+    scenario("agents outlive a service that is killed a hundred times", USUAL, keep::killed_and_kept),
+    scenario(
+        "a service that is killed while it launches starts no agent twice",
+        USUAL,
+        keep::killed_in_the_middle,
+    ),
+    scenario("agents end with a service that is killed a hundred times", USUAL, keep::killed_and_not_kept),
+    scenario("what a kept agent prints is read to the end", USUAL, keep::prints_on),
 ];

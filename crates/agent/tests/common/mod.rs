@@ -23,6 +23,7 @@ pub(crate) struct Service {
     folder: PathBuf,
     pub(crate) token: Secret,
     pub(crate) heartbeat_ms: Option<u32>,
+    pub(crate) locked: bool,
 }
 
 /// An agent that was let in.
@@ -39,7 +40,8 @@ impl Service {
         let folder = std::env::temp_dir().join(format!("bilayer-{name}-{}", std::process::id()));
         let dirs = Dirs { runtime: folder.join("run"), state: folder.join("state"), log: folder.join("log") };
         dirs.ensure().unwrap();
-        let mut service = Self { listener: None, dirs, folder, token: secret(), heartbeat_ms: None };
+        let mut service =
+            Self { listener: None, dirs, folder, token: secret(), heartbeat_ms: None, locked: false };
         service.listen();
         service
     }
@@ -93,13 +95,26 @@ impl Service {
         .await;
     }
 
+    /// Takes the next connection and ends before it was judged.
+    pub(crate) async fn leave(&self) {
+        within(async {
+            let (stream, _) = self.listener().accept().await.unwrap();
+            let (connection, peer, mut incoming) = Connection::new(stream, Limits::default());
+            let over = tokio::spawn(connection.run());
+            let knock = handshake::accept(&peer, &mut incoming, ClientKind::Agent, PATIENCE).await.unwrap();
+            knock.leave(&peer);
+            over.await.unwrap();
+        })
+        .await;
+    }
+
     fn welcome(&self, resume: Option<Secret>) -> Initialized {
         Initialized {
             protocol: 1,
             service: Program { name: "test".into(), version: "0".into() },
             resume,
             agent: Some(AgentIdentity { name: "desk".into(), generation: 4 }),
-            session: Some(session(false)),
+            session: Some(session(self.locked)),
             heartbeat_ms: self.heartbeat_ms,
             limits: PeerLimits { frame_bytes: 1 << 20, requests_in_flight: 64 },
         }

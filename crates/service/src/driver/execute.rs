@@ -113,10 +113,11 @@ impl Driver {
             return;
         };
         let gone = !matches!(view.state, State::Running { .. } | State::Stopping { .. });
-        let taken_over = view.adopted && matches!(view.state, State::Running { .. });
+        // An agent that outlives the service has run since its launch, whoever looks after it.
         let launched = self.runs.current(instance).and_then(|run| run.kept.as_ref()?.record.since());
+        let launched = launched.filter(|_| matches!(view.state, State::Running { .. }));
         let note = self.notes.entry(instance).or_default();
-        note.since = Some(launched.filter(|_| taken_over).unwrap_or_else(Timestamp::now));
+        note.since = Some(launched.unwrap_or_else(Timestamp::now));
         if gone {
             note.status = None;
         }

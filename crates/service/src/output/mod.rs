@@ -16,6 +16,7 @@ use bilayer_platform::Output;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Instant;
 
+use crate::log::Held;
 use lines::Lines;
 pub(crate) use quota::Quota;
 
@@ -54,6 +55,8 @@ pub(crate) async fn capture(mut stream: Output, name: &'static str, origin: Orig
                 }
             },
         };
+        // Written at once, and then noted as written: a kill in between is all that can make a line come twice.
+        let held = Held::new();
         while let Some(line) = lines.next() {
             if quota.admit(Instant::now()) {
                 if report_at.take().is_some() {
@@ -64,6 +67,7 @@ pub(crate) async fn capture(mut stream: Output, name: &'static str, origin: Orig
                 report_at.get_or_insert_with(|| Instant::now() + DROPPED_REPORT_AFTER);
             }
         }
+        drop(held);
         stream.settle(lines.held());
         if !matches!(read, Ok(1..)) {
             break;
