@@ -4,7 +4,9 @@
 
 mod windows_common;
 
-use bilayer_platform::{Exit, LaunchErrorKind, Station, launch};
+use std::io::Write as _;
+
+use bilayer_platform::{Exit, Keep, LaunchErrorKind, Outputs, ProcessRecord, Root, Station, launch};
 use tokio::io::AsyncReadExt as _;
 use windows_common::{acting, child_role, on_a_loop, play, said, say, start, stay, within};
 
@@ -38,6 +40,26 @@ fn role() {
             "tree-child" => {
                 child_role("stay").spawn().unwrap();
                 say(std::process::id());
+                stay();
+            }
+            // An earlier life of layer 0: starts one that outlives it, and dies without a word.
+            "earlier" => {
+                let (outputs, label) = argument.split_once(' ').unwrap();
+                on_a_loop(async {
+                    let mut command = acting("kept");
+                    let outputs = Outputs::open(outputs.as_ref()).unwrap();
+                    command.keep = Some(Keep { outputs, label: label.to_owned() });
+                    let launched = start(&command).await;
+                    let record = launched.process.record().unwrap();
+                    let root = record.root.unwrap();
+                    say(format!("{} {} {}", root.pid, root.start, record.group.as_deref().unwrap()));
+                    let _ = std::io::stdout().flush();
+                    std::process::exit(0);
+                });
+            }
+            "kept" => {
+                say("before");
+                child_role("stay").spawn().unwrap();
                 stay();
             }
             _ => unreachable!("no such part: {part}"),
@@ -140,6 +162,48 @@ fn a_forgotten_process_ends_and_one_that_was_left_does_not() {
 }
 
 #[test]
+fn a_kept_process_is_found_again_with_what_it_said_and_what_it_started() {
+    let folder = temporary("kept");
+    on_a_loop(async {
+        let label = format!("test.{:016x}", u64::from_ne_bytes(bilayer_platform::random_bytes()));
+        let mut earlier = start(&acting(&format!("earlier {} {label}", folder.display()))).await;
+        let words = said(&mut earlier.stdout).await;
+        within("the end of the earlier life", earlier.process.exited()).await;
+        let [pid, start, group] = words.split(' ').collect::<Vec<_>>()[..] else { panic!("{words}") };
+        let root = Root { pid: pid.parse().unwrap(), start: start.parse().unwrap() };
+        let record = ProcessRecord {
+            root: Some(root),
+            boot: String::new(),
+            group: Some(group.to_owned()),
+            mark: String::new(),
+        };
+
+        // Another process of this id, and one that is in no such job, are not it.
+        let younger = ProcessRecord { root: Some(Root { start: root.start + 1, ..root }), ..record.clone() };
+        assert!(younger.adopt().unwrap().is_none());
+        let elsewhere = ProcessRecord { group: Some(format!("{group}x")), ..record.clone() };
+        assert!(elsewhere.adopt().unwrap().is_none());
+
+        let kept = record.adopt().unwrap().expect("it lives");
+        let outputs = Outputs::open(&folder).unwrap();
+        assert_eq!(outputs.labels(), std::slice::from_ref(&label));
+        let (mut stdout, _stderr) = outputs.resume(&label).unwrap().expect("its files");
+        assert_eq!(said(&mut stdout).await, "before");
+        let its_child = said(&mut stdout).await;
+        assert_ne!(its_child, kept.pid().to_string());
+        kept.kill_all().unwrap();
+        assert_eq!(within("the end of the kept", kept.exited()).await, Exit::Code(1));
+        stdout.end().announce();
+        let mut rest = Vec::new();
+        within("the end of its output", stdout.read_to_end(&mut rest)).await.unwrap();
+        assert!(record.adopt().unwrap().is_none(), "it has ended");
+        drop(kept);
+        assert_eq!(record.sweep().unwrap(), 0);
+    });
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn many_are_waited_for_at_once() {
     on_a_loop(async {
         // More than the 64 handles that one wait call takes.
@@ -155,8 +219,7 @@ fn many_are_waited_for_at_once() {
 
 #[test]
 fn launches_that_cannot_work_say_why() {
-    let folder = std::env::temp_dir().join(format!("bilayer-{:?}", bilayer_platform::random_bytes::<8>()));
-    std::fs::create_dir(&folder).unwrap();
+    let folder = temporary("programs");
     on_a_loop(async {
         let text = folder.join("text.exe");
         std::fs::write(&text, "no program").unwrap();
@@ -183,4 +246,12 @@ fn launches_that_cannot_work_say_why() {
         assert_eq!(error.kind, LaunchErrorKind::Wrong);
     });
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A new folder.
+fn temporary(what: &str) -> std::path::PathBuf {
+    let random = u64::from_ne_bytes(bilayer_platform::random_bytes());
+    let folder = std::env::temp_dir().join(format!("bilayer-{what}-{random:016x}"));
+    std::fs::create_dir(&folder).expect("a new folder");
+    folder
 }

@@ -42,6 +42,8 @@ mod errand;
 #[cfg(feature = "host")]
 mod event_log;
 #[cfg(feature = "host")]
+mod follow;
+#[cfg(feature = "host")]
 mod harden;
 #[cfg(feature = "host")]
 mod helper;

@@ -4,7 +4,6 @@ use std::fs::OpenOptions;
 use std::future::Future as _;
 use std::io;
 use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
-use std::path::Path;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -12,24 +11,29 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::windows::named_pipe::{NamedPipeServer, PipeMode, ServerOptions};
 use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
 
+pub use super::follow::Outputs;
+use super::follow::{Follower, Signal};
 use super::handle::succeeded;
 use super::security::Descriptor;
 use super::stream::read_to_end;
 use super::token::own_sid;
 use super::{endpoint, pipe, sddl};
-use crate::Error;
 
-/// The reading end of a program's standard output or error. It ends when the last process that holds the other end has
-/// closed it: not before the program's own children have.
+/// The reading end of a program's standard output or error.
 ///
-/// A named pipe, because the system's anonymous ones cannot be read without a thread for each.
-pub struct Output {
-    pipe: NamedPipeServer,
+/// That of a kept program is a file, and ends when [`OutputEnd`] says so. Any other is a pipe, and ends when the last process
+/// that holds the other end has closed it: not before the program's own children have.
+pub struct Output(Source);
+
+enum Source {
+    /// A named one, because the system's anonymous pipes cannot be read without a thread for each.
+    Pipe(NamedPipeServer),
+    File(Follower),
 }
 
 impl Output {
     /// Both ends: ours, and the inheritable one that the program writes to.
-    pub(super) fn pair() -> io::Result<(Output, OwnedHandle)> {
+    pub(super) fn pipe() -> io::Result<(Output, OwnedHandle)> {
         let name = pipe::random_name("output");
         let descriptor = Descriptor::parse(&sddl::console_pipe(own_sid().as_str()))?;
         let mut options = ServerOptions::new();
@@ -45,58 +49,41 @@ impl Output {
                 return Err(io::Error::other("a pipe that both ends have opened is not connected"));
             }
         }
-        Ok((Output { pipe: server }, writer))
+        Ok((Output(Source::Pipe(server)), writer))
     }
-}
 
-impl Output {
+    pub(super) fn file(follower: Follower) -> Output {
+        Output(Source::File(follower))
+    }
+
     /// All but the last `held` bytes that were read are dealt with: the next life of this program reads on from there. Means
     /// nothing to a pipe, which ends with this one.
-    pub fn settle(&mut self, _held: usize) {}
+    pub fn settle(&mut self, held: usize) {
+        if let Source::File(follower) = &mut self.0 {
+            follower.settle(held);
+        }
+    }
 
     /// For saying that its program has ended.
     pub fn end(&self) -> OutputEnd {
-        OutputEnd
+        OutputEnd(match &self.0 {
+            Source::Pipe(_) => None,
+            Source::File(follower) => Some(follower.signal()),
+        })
     }
 }
 
 /// Says that the program of an output has ended, so that what it has written is all. A pipe knows by itself.
 #[derive(Clone, Debug)]
-pub struct OutputEnd;
+pub struct OutputEnd(Option<Signal>);
 
 impl OutputEnd {
     /// Nothing more comes.
-    pub fn announce(&self) {}
-}
-
-/// The folder of files in which kept processes write. There are none yet.
-#[derive(Clone, Debug)]
-pub struct Outputs;
-
-impl Outputs {
-    /// Opens the folder, and makes it if it is not there. Needs a runtime.
-    ///
-    /// # Errors
-    /// The folder cannot be had, or watched.
-    pub fn open(_folder: &Path) -> Result<Outputs, Error> {
-        Ok(Outputs)
+    pub fn announce(&self) {
+        if let Some(signal) = &self.0 {
+            signal.end();
+        }
     }
-
-    /// Standard output and error of a launch of an earlier life, from where that left off; `None`: there are no such files.
-    ///
-    /// # Errors
-    /// The files cannot be read.
-    pub fn resume(&self, _label: &str) -> io::Result<Option<(Output, Output)>> {
-        Ok(None)
-    }
-
-    /// The labels of all files that are there.
-    pub fn labels(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// Removes the files of a launch. Whoever has them open keeps them.
-    pub fn remove(&self, _label: &str) {}
 }
 
 /// An inheritable handle to nothing, for a program's standard input: reading it gives the end of the file.
@@ -106,7 +93,8 @@ pub(super) fn nothing() -> io::Result<OwnedHandle> {
     Ok(nothing)
 }
 
-fn inherit(handle: &OwnedHandle) -> io::Result<()> {
+/// Lets a handle be inherited by a process that is created with it in its list.
+pub(super) fn inherit(handle: &OwnedHandle) -> io::Result<()> {
     // SAFETY: the handle is alive.
     succeeded(unsafe {
         SetHandleInformation(handle.as_raw_handle(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT)
@@ -119,6 +107,9 @@ impl AsyncRead for Output {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        read_to_end(Pin::new(&mut self.pipe).poll_read(context, buffer))
+        match &mut self.0 {
+            Source::Pipe(pipe) => read_to_end(Pin::new(pipe).poll_read(context, buffer)),
+            Source::File(follower) => follower.poll_read(context, buffer),
+        }
     }
 }

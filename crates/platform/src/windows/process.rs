@@ -11,7 +11,7 @@ use super::{errand, kin};
 use crate::{Exit, Peer, ProcessRecord};
 
 /// The exit code of what we kill, as the task manager has it.
-const KILLED: u32 = 1;
+pub(super) const KILLED: u32 = 1;
 
 /// How often what descends from a root is gone through, where no job holds it.
 const ROUNDS_MAX: usize = 16;
@@ -36,7 +36,7 @@ enum Group {
 }
 
 impl Process {
-    /// Takes a process that was just created. `record`: it is to outlive this program.
+    /// Takes a process that was just created, or found again. `record`: it is to outlive this program.
     pub(super) fn new(root: Root, job: Option<Job>, record: Option<ProcessRecord>) -> io::Result<Process> {
         let wait = Wait::new(root.handle()).inspect_err(|_| {
             // Nobody would ever know how it ended. The job ends with us, but perhaps without its processes; and there is
@@ -113,7 +113,15 @@ impl Process {
             kin.iter().any(|process| process.pid() == peer.pid())
         };
         match &self.group {
-            Group::Job(job) => job.contains(peer.process()).unwrap_or(false) || (job.lets_go() && descends()),
+            Group::Job(job) => {
+                // Not every host answers with the little right that every process grants; the id still means the peer.
+                let again = || match Root::open(peer.pid())? {
+                    Some(process) => job.contains(process.handle()),
+                    None => Ok(false),
+                };
+                let inside = job.contains(peer.process()).or_else(|_: io::Error| again());
+                inside.unwrap_or(false) || (job.lets_go() && descends())
+            }
             Group::Kin => descends(),
         }
     }

@@ -10,8 +10,9 @@ use super::create::{Birth, Console};
 use super::image::Image;
 use super::job::Job;
 use super::output::{Output, nothing};
-use super::refusal;
-use crate::{Command, LaunchError, LaunchErrorKind, Process, Station};
+use super::process::KILLED;
+use super::{keep, refusal};
+use crate::{Command, LaunchError, Process, Station};
 
 /// How many processes are created at once. Each takes a thread, and more would only wait for one another.
 const CREATED_AT_ONCE_MAX: usize = 8;
@@ -31,8 +32,7 @@ pub struct Launched {
 /// two outputs and nothing else. Needs a runtime.
 pub async fn launch(station: &Station, command: &Command) -> Result<Launched, LaunchError> {
     let refused = |source| refusal::launch(&command.program, source);
-    let (stdout, stdout_writer) = Output::pair().map_err(refused)?;
-    let (stderr, stderr_writer) = Output::pair().map_err(refused)?;
+    let [(stdout, stdout_writer), (stderr, stderr_writer)] = outputs(command).map_err(refused)?;
     let (station, command) = (station.clone(), command.clone());
     let program = command.program.clone();
     let process = aside(program, move || start(&station, &command, [stdout_writer, stderr_writer])).await?;
@@ -50,6 +50,14 @@ pub(super) async fn aside<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(refusal::launch(&program, io::Error::other(error))))
 }
 
+/// Our ends of what it prints, and its own.
+fn outputs(command: &Command) -> io::Result<[(Output, OwnedHandle); 2]> {
+    match &command.keep {
+        Some(keep) => keep.outputs.create(&keep.label),
+        None => Ok([Output::pipe()?, Output::pipe()?]),
+    }
+}
+
 fn start(
     station: &Station,
     command: &Command,
@@ -57,24 +65,30 @@ fn start(
 ) -> Result<Process, LaunchError> {
     let credentials = station.credentials(command)?;
     let mut image = Image::new(command, credentials.as_ref())?;
-    if command.keep.is_some() {
-        return Err(LaunchError::refused(
-            "keep",
-            command.program.display().to_string(),
-            LaunchErrorKind::Wrong,
-            "this build cannot let agents outlive the service on Windows; set on_service_stop = \"stop\"",
-        ));
-    }
     let refused = |source| refusal::launch(&command.program, source);
     let stdin = nothing().map_err(refused)?;
-    let job = Job::new(command.leave_survivors).map_err(refused)?;
+    let name = keep::group(station, command);
+    let job = match &name {
+        Some(name) => Job::named(name, command.leave_survivors),
+        None => Job::new(command.leave_survivors),
+    };
+    let job = job.map_err(refused)?;
+    let keepsake = name.as_ref().map(|_| job.keepsake()).transpose().map_err(refused)?;
     let birth = Birth {
         image: &mut image,
         token: credentials.as_ref().map(|credentials| &credentials.token),
         standard: [stdin.as_handle(), stdout.as_handle(), stderr.as_handle()],
-        keepsake: None,
+        keepsake: keepsake.as_ref().map(|keepsake| keepsake.as_handle()),
         console: if command.console_window { Console::Window } else { Console::Hidden },
     };
     let (root, job) = birth.in_job(job, &command.name).map_err(refused)?;
-    Process::new(root, job, None).map_err(refused)
+    let record = match &command.keep {
+        Some(_) => keep::of_newborn(&root, job.as_ref().and(name), command.mark()).map(Some),
+        None => Ok(None),
+    };
+    let record = record.inspect_err(|_| {
+        // It could never be found again; and there is an error to report already.
+        let _ = root.terminate(KILLED);
+    });
+    Process::new(root, job, record.map_err(refused)?).map_err(refused)
 }
