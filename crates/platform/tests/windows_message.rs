@@ -11,7 +11,7 @@ use windows_common::{on_a_loop, within};
 
 #[test]
 fn every_wait_ends_with_an_answer_or_the_reason() {
-    assert!(const { MESSAGES_ANSWER });
+    const { assert!(MESSAGES_ANSWER) };
     on_a_loop(async {
         let message = |wait| Message {
             title: "Bilayer".into(),
