@@ -15,7 +15,7 @@ pub struct Initialize {
     pub protocol: Versions,
     /// What the client is.
     pub kind: ClientKind,
-    /// Agents: the launch token, from `BILAYER_TOKEN`. Good for one `initialize`.
+    /// Agents: the launch token, from `BILAYER_TOKEN`, for the first `initialize`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
     /// Agents that come back after a lost connection: the secret of the last reply, in place of the token.
@@ -60,7 +60,8 @@ pub struct Initialized {
     pub protocol: u32,
     /// The service.
     pub service: Program,
-    /// Agents: proves this agent again after the service was restarted. New in each reply; good once.
+    /// Agents: proves this agent again after the service was restarted. New in each reply; what it replaces is good until
+    /// the agent said something after the reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Secret>,
     /// Agents: which agent the service takes it for.

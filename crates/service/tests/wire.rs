@@ -22,6 +22,7 @@ fn plays_its_role() {
     let Ok(role) = std::env::var(ROLE) else { return };
     match role.as_str() {
         "quiet" => quiet(connect()),
+        "unlucky" => unlucky(),
         "flood" => flood(connect()),
         "deaf" => deaf(connect()),
         "boaster" => boaster(connect()),
@@ -40,12 +41,46 @@ fn plays_its_role() {
 
 struct Line(std::os::unix::net::UnixStream);
 
-fn connect() -> Line {
+/// Asks to be let in with a secret, which is a `token` or a `resume`.
+fn knock(kind: &str, secret: &str) -> Line {
     let stream = std::os::unix::net::UnixStream::connect(std::env::var("BILAYER_ENDPOINT").unwrap()).unwrap();
     let mut line = Line(stream);
-    let token = std::env::var("BILAYER_TOKEN").unwrap();
-    let params = json!({"protocol": {"min": 1, "max": 1}, "kind": "agent", "token": token, "client": {"name": "t", "version": "0"}});
+    let mut params =
+        json!({"protocol": {"min": 1, "max": 1}, "kind": "agent", "client": {"name": "t", "version": "0"}});
+    params[kind] = secret.into();
     line.send(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}));
+    line
+}
+
+/// Loses the reply again and again, and tries again with the secret that it has.
+fn unlucky() {
+    let token = std::env::var("BILAYER_TOKEN").unwrap();
+    for _ in 0..3 {
+        let mut lost = knock("token", &token);
+        // It was sent, and nobody read it.
+        lost.0.read_exact(&mut [0u8; 1]).unwrap();
+    }
+    let mut secret = knock("token", &token).resume();
+    for _ in 0..3 {
+        let mut lost = knock("resume", &secret);
+        lost.0.read_exact(&mut [0u8; 1]).unwrap();
+        secret = knock("resume", &secret).resume();
+    }
+    let mut line = knock("resume", &secret);
+    let next = line.resume();
+    line.send(&json!({"jsonrpc": "2.0", "method": "agent/ready"}));
+    // From here on the secret is worth nothing, and soon that is known.
+    while !knock("resume", &secret).answer().contains("-32003") {
+        std::thread::yield_now();
+    }
+    let mut line = knock("resume", &next);
+    line.resume();
+    line.send(&json!({"jsonrpc": "2.0", "method": "agent/status", "params": {"text": "lucky"}}));
+    quiet(line);
+}
+
+fn connect() -> Line {
+    let mut line = knock("token", &std::env::var("BILAYER_TOKEN").unwrap());
     let mut first = [0u8; 1];
     line.0.read_exact(&mut first).unwrap();
     line.send(&json!({"jsonrpc": "2.0", "method": "agent/ready"}));
@@ -56,6 +91,27 @@ impl Line {
     fn send(&mut self, message: &Value) {
         let body = message.to_string();
         let _ = write!(self.0, "Content-Length: {}\r\n\r\n{body}", body.len());
+    }
+
+    /// The first answer.
+    fn answer(&mut self) -> String {
+        let mut header = Vec::new();
+        while !header.ends_with(b"\r\n\r\n") {
+            let mut byte = [0u8; 1];
+            self.0.read_exact(&mut byte).unwrap();
+            header.extend(byte);
+        }
+        let length = String::from_utf8(header).unwrap();
+        let length: usize = length.trim().rsplit(' ').next().unwrap().parse().unwrap();
+        let mut body = vec![0u8; length];
+        self.0.read_exact(&mut body).unwrap();
+        String::from_utf8(body).unwrap()
+    }
+
+    /// The secret in the first answer.
+    fn resume(&mut self) -> String {
+        let answer: Value = serde_json::from_str(&self.answer()).unwrap();
+        answer["result"]["resume"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 }
 
@@ -167,6 +223,15 @@ async fn a_used_token_is_refused() {
     client.initialize(&token).await;
     assert!(client.rest().await.contains("-32003"));
     untouched(world, pid).await;
+}
+
+#[tokio::test]
+async fn a_secret_is_good_until_the_one_that_replaced_it_has_arrived() {
+    let world = World::start("unlucky", "[agent.desk]\n{role:unlucky}\n").await;
+    world.director.sessions(vec![session("2", "alice")]);
+    let desk = world.agent("desk", "lucky", |agent| agent.status.as_deref() == Some("lucky")).await;
+    assert_eq!((desk.connected, desk.restarts), (true, 0));
+    world.stop().await;
 }
 
 #[tokio::test]
