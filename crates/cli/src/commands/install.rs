@@ -53,8 +53,10 @@ pub(super) async fn run(given: Option<&Path>, asks: Asks, screen: &Screen) -> Re
     if let Err(error) = EventLog::register_source(&what.name) {
         screen::warn(&format!("warning: {}; its entries are shown with a complaint", chain(&error)));
     }
-    for warning in &installed.warnings {
-        screen::warn(&format!("warning: this system does not take {warning}"));
+    if !installed.warnings.is_empty() {
+        let lines = installed.warnings.iter();
+        let lines: Vec<_> = lines.map(|what| format!("warning: this system does not take {what}")).collect();
+        screen::warn(&lines.join("\n"));
     }
     screen::print(&summary(&what, &installed, file, is_running(&what.name).await))
 }

@@ -38,6 +38,7 @@ impl Driver {
             candidates: logons.iter().filter_map(|&logon| self.candidate(logon, None)).collect(),
         };
         match matching.len() {
+            0 if live.is_empty() => Err(RpcError::new(code::NO_SUCH, "nobody is logged on")),
             0 => Err(RpcError::new(code::NO_SUCH, "there is no such session").with_data(&candidates(&live))),
             1 => Ok(matching),
             _ if to.all => Ok(matching),
