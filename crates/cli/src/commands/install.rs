@@ -5,9 +5,7 @@ use std::path::Path;
 
 use bilayer::chain;
 use bilayer::config::Config;
-use bilayer::manager::{
-    self, Installation, Installed, Password, RunState, ServiceManager, installed_services,
-};
+use bilayer::manager::{self, Installation, Installed, Password, RunState, Services, installed_services};
 use bilayer_platform::{Dirs, EventLog};
 
 use super::config::{load, rendered};
@@ -119,7 +117,7 @@ fn ask_password(what: &Installation) -> Result<Password, Failure> {
 }
 
 async fn is_running(name: &str) -> bool {
-    let Ok(manager) = ServiceManager::open().await else { return false };
+    let Ok(manager) = Services::open().await else { return false };
     manager.status(name).await.is_ok_and(|status| status.state == RunState::Running)
 }
 
