@@ -106,7 +106,7 @@ pub use system::{
     writable_by_others, write_private,
 };
 #[cfg(feature = "host")]
-pub use system::{EventLog, MESSAGES_ANSWER};
+pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};
 #[cfg(feature = "host")]
 pub use system::{HAS_SERVICES, ServiceHost, Services, installed_services, run_as_service};
 #[cfg(feature = "host")]

@@ -34,6 +34,7 @@ pub(super) async fn run(given: Option<&Path>, asks: Asks, screen: &Screen) -> Re
     }
     let config = loaded.config;
     let what = installation(&config)?;
+    warn_of_own_files(&what);
     let password = match asks {
         _ if !what.account.needs_password() => None,
         Asks::Person => Some(ask_password(&what)?),
@@ -85,6 +86,21 @@ fn installation(config: &Config) -> Result<Installation, Failure> {
     })?;
     let arguments = vec!["service".to_owned(), "-c".to_owned(), source.to_owned()];
     Ok(manager::installation(config, program, arguments))
+}
+
+/// An administrator's own account is nobody else to this command, and somebody else to the service.
+fn warn_of_own_files(what: &Installation) {
+    for (path, outcome) in [
+        (&what.program, "every program that you start, elevated or not, can replace what the service runs"),
+        (&what.config, "the service will refuse it"),
+    ] {
+        if let Ok(Some(who)) = bilayer_platform::writable_without_elevation(path) {
+            let advice = format!("icacls \"{}\" /setowner *S-1-5-32-544", path.display());
+            screen::warn(&format!(
+                "warning: {who}: {outcome}; move it to a folder of the administrators, or give it to them: {advice}"
+            ));
+        }
+    }
 }
 
 async fn install(

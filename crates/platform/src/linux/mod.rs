@@ -90,7 +90,7 @@ pub use {
     signals::Signals,
     station::Station,
     text::forget_startup,
-    trust::{check_program, writable_by_others},
+    trust::{check_program, writable_by_others, writable_without_elevation},
 };
 
 /// Whether this process may act for other users: its effective user is root.

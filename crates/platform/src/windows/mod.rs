@@ -121,7 +121,7 @@ pub use {
     signals::Signals,
     spawn::{Launched, launch},
     station::Station,
-    trust::writable_by_others,
+    trust::{writable_by_others, writable_without_elevation},
 };
 
 /// Whether this process may act for other users: it runs as LocalSystem, the only account that is given other users' tokens.
