@@ -110,5 +110,5 @@ pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};
 #[cfg(feature = "host")]
 pub use system::{HAS_SERVICES, ServiceHost, Services, installed_services, run_as_service};
 #[cfg(feature = "host")]
-pub use system::{HAS_TOKENS, SESSION_TYPES, knows_group, knows_user};
+pub use system::{HAS_TOKENS, SESSION_TYPES, account_key, knows_group, knows_user};
 pub use system::{Stream, connect, connect_control, random_bytes};

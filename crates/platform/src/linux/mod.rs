@@ -105,6 +105,12 @@ pub fn has_session_tracking() -> bool {
     std::fs::symlink_metadata("/run/systemd/system").is_ok_and(|folder| folder.is_dir())
 }
 
+/// The form in which names and ids of users and groups are compared: here a difference in case is one.
+#[cfg(feature = "host")]
+pub fn account_key(name: &str) -> String {
+    name.to_owned()
+}
+
 /// Whether programs have their rights from tokens, of which a user can have several. On Linux a user has the rights of the uid
 /// and the groups, and that is all.
 #[cfg(feature = "host")]

@@ -149,6 +149,12 @@ pub fn has_session_tracking() -> bool {
 #[cfg(feature = "host")]
 pub const SESSION_TYPES: &[(&str, bool)] = &[];
 
+/// The form in which names and ids of users and groups are compared: here without case.
+#[cfg(feature = "host")]
+pub fn account_key(name: &str) -> String {
+    name.to_lowercase()
+}
+
 /// Whether programs have their rights from tokens, of which a user can have several: then `elevation` and `token` mean something.
 #[cfg(feature = "host")]
 pub const HAS_TOKENS: bool = true;

@@ -7,9 +7,9 @@ use bilayer_core::{Event, SpecId};
 use bilayer_ipc::control::{ConfigurationErrors, Reloaded};
 use bilayer_ipc::rpc::{RpcError, code};
 
-use super::Driver;
 use super::control::Answer;
 use super::news::News;
+use super::{Driver, translate};
 use crate::config::{self, Config};
 use crate::log::id;
 use crate::manager;
@@ -86,7 +86,7 @@ impl Driver {
                 }
                 Some(_) => changes.unchanged += 1,
             }
-            specs.push((id, agent.spec.clone()));
+            specs.push((id, translate::spec(&agent.spec)));
             self.agents.insert(id, agent.clone());
         }
         changes.removed = old

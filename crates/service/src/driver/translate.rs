@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
-use bilayer_core::{Exit, Goodbye, Logon, Session, SessionKind, SessionState, StopReason, Who};
+use bilayer_core::{Exit, Goodbye, Logon, Session, SessionKind, SessionState, Spec, StopReason, Who};
 use bilayer_ipc::agent;
-use bilayer_platform::{Kind, SessionInfo, State};
+use bilayer_platform::{Kind, SessionInfo, State, account_key};
 
+/// A spec as the core compares it: accounts in the form in which the system compares them.
+pub(super) fn spec(spec: &Spec) -> Spec {
+    let keys = |names: &[String]| names.iter().map(|name| account_key(name)).collect();
+    Spec { users: keys(&spec.users), groups: keys(&spec.groups), ..spec.clone() }
+}
+
+/// A session as the core compares it.
 pub(super) fn session(logon: Logon, info: &SessionInfo) -> Session {
     Session {
         logon,
@@ -24,9 +31,9 @@ pub(super) fn session(logon: Logon, info: &SessionInfo) -> Session {
         display: info.display,
         who: Arc::new(Who {
             session: info.id.clone(),
-            user: info.user.name.clone(),
-            user_id: info.user.id.clone(),
-            groups: info.groups.clone(),
+            user: account_key(&info.user.name),
+            user_id: account_key(&info.user.id),
+            groups: info.groups.iter().map(|group| account_key(group)).collect(),
             session_type: info.session_type.clone(),
         }),
     }
@@ -99,5 +106,35 @@ pub(super) fn goodbye(intent: agent::Intent) -> Goodbye {
         agent::Intent::Hold => Goodbye::Hold,
         agent::Intent::Release => Goodbye::Release,
         agent::Intent::LoggingOff => Goodbye::LoggingOff,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_compared_as_the_system_compares_them() {
+        let mut named = Spec::new("desk");
+        (named.users, named.groups) = (vec!["Alice".into()], vec![r"ACME\Staff".into()]);
+        let info = SessionInfo {
+            id: "2".into(),
+            logon: "boot".into(),
+            user: bilayer_platform::User { name: "ALICE".into(), id: "1001".into() },
+            groups: vec![r"acme\STAFF".into()],
+            administrator: None,
+            kind: Kind::Console,
+            state: State::Active,
+            locked: false,
+            remote: false,
+            session_type: None,
+            display: true,
+            station: bilayer_platform::Station::own(),
+        };
+        let ignores_case = account_key("A") == account_key("a");
+        let served = spec(&named).unserved(&session(Logon(0), &info)).is_none();
+        assert_eq!(served, ignores_case);
+        (named.users, named.groups) = (vec!["ALICE".into()], vec![r"acme\STAFF".into()]);
+        assert!(spec(&named).unserved(&session(Logon(0), &info)).is_none());
     }
 }
