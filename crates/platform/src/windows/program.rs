@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::windows::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::windows::io::AsRawHandle as _;
 use std::path::{Component, Path, Prefix};
 use std::sync::OnceLock;
 
-use windows_sys::Win32::Storage::FileSystem::GetDriveTypeW;
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_DISK, GetDriveTypeW, GetFileType};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, IsWow64Process2};
 use windows_sys::Win32::System::WindowsProgramming::DRIVE_REMOTE;
 
@@ -131,12 +132,20 @@ fn is_remote(path: &Path) -> bool {
 }
 
 fn open(program: &Path) -> Result<File, LaunchError> {
-    // A folder cannot be opened as a file, and the answer to trying would be about permissions.
-    match std::fs::metadata(program) {
-        Ok(found) if found.is_file() => File::open(program).map_err(|error| refusal::launch(program, error)),
+    // Asked first, what it is would cost more than the opening: the volume that it is on is asked too.
+    match File::open(program) {
+        Ok(file) if is_on_disk(&file) => Ok(file),
         Ok(_) => Err(refusal::wrong(program, "it is not a file")),
+        // A folder cannot be opened as a file, and that answer is about permissions.
+        Err(_) if program.is_dir() => Err(refusal::wrong(program, "it is not a file")),
         Err(error) => Err(refusal::launch(program, error)),
     }
+}
+
+/// Whether it is a file rather than a device or a pipe, from which nothing may be read to find that out.
+fn is_on_disk(file: &File) -> bool {
+    // SAFETY: the handle is open.
+    (unsafe { GetFileType(file.as_raw_handle()) }) == FILE_TYPE_DISK
 }
 
 /// The processor of this machine, also where this program runs on another's emulation. `None`: the system did not say.
