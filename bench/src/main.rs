@@ -11,6 +11,7 @@ mod machine;
 mod restart;
 mod simulation;
 mod table;
+mod windows;
 mod wire;
 
 use std::path::PathBuf;
@@ -36,7 +37,13 @@ struct Args {
     /// Events to simulate.
     #[arg(long, default_value_t = 20_000_000)]
     events: u64,
-    /// Only these: restart, idle, wire, simulation.
+    /// Measure programs for Windows under Wine instead.
+    #[arg(long)]
+    windows: bool,
+    /// Shawl built for Windows, which is measured beside ours.
+    #[arg(long, value_name = "EXE", requires = "windows")]
+    shawl: Option<PathBuf>,
+    /// Only these: restart, idle, wire, simulation; on Windows restart, session, stop, memory.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     #[command(subcommand)]
@@ -83,6 +90,12 @@ fn measure(args: &Args) -> Result<()> {
         Ok(measured) => rows.extend(measured),
         Err(error) => rows.push(Row::failed(name, &error)),
     };
+    if args.windows {
+        let plan = windows::Plan { crashes: args.crashes, shawl: args.shawl.as_deref(), is_asked: &is_asked };
+        windows::measure(&plan, &mut add)?;
+        println!("\n{}\n\n{}", machine::describe(), table::markdown(&rows));
+        return Ok(());
+    }
     if is_asked("restart") {
         add("crash to new process", restart::measure(&folder.0, args.crashes));
     }

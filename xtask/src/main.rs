@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod ci;
 mod dist;
 mod docs;
@@ -81,6 +82,9 @@ enum Chore {
     Dist(dist::Options),
     /// Measure beside the floor, in one run.
     Bench {
+        /// Measure the Windows half under Wine instead.
+        #[arg(long)]
+        windows: bool,
         /// Options of the benchmark; `-- --help` lists them.
         #[arg(last = true)]
         options: Vec<String>,
@@ -111,7 +115,8 @@ fn main() -> ExitCode {
         Chore::E2eLinux { options } => tests::e2e_linux(&options).and_then(tests::Count::verdict),
         Chore::E2eWindows { options } => tests::e2e_windows(&options).and_then(tests::Count::verdict),
         Chore::Dist(options) => dist::dist(&options),
-        Chore::Bench { options } => bench(&options),
+        Chore::Bench { windows: false, options } => bench::linux(&options),
+        Chore::Bench { windows: true, options } => bench::windows(&options),
         Chore::Schema { check } => docs::schema(check),
         Chore::Docs => docs::readme(),
         Chore::Setup => setup::setup(),
@@ -155,15 +160,6 @@ fn clippy_windows() -> Result<()> {
 
 fn sim(events: u64) -> Result<()> {
     run(&mut cargo(["run", "--release", "--package", "sim", "--", "--events", &events.to_string()]))
-}
-
-fn bench(options: &[String]) -> Result<()> {
-    setup::ensure(&[setup::CC])?;
-    let mut build = cargo(["build", "--release"]);
-    run(
-        build.args(["bilayer-cli", "rust-agent", "sim", "e2e"].map(|package| format!("--package={package}")))
-    )?;
-    run(cargo(["run", "--release", "--package", "bench", "--"]).args(options))
 }
 
 /// Whether this program runs as root.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -22,9 +23,18 @@ pub(crate) fn ensure(target: &str) -> Result<()> {
     run(&mut program("bash", ["xtask/target-std.sh", target]))
 }
 
+/// Makes a release build for `target` do without optimisation at link time where the standard library cannot take part in it.
+pub(crate) fn optimise_at_link<'c>(build: &'c mut Command, target: &str) -> Result<&'c mut Command> {
+    if !has_bitcode(target)? {
+        println!("the standard library for {target} has no bitcode: no optimisation at link time");
+        build.env("CARGO_PROFILE_RELEASE_LTO", "off");
+    }
+    Ok(build)
+}
+
 /// Whether the standard library for `target` can take part in link-time optimisation. One that was built from source has no
 /// bitcode in its objects.
-pub(crate) fn has_bitcode(target: &str) -> Result<bool> {
+fn has_bitcode(target: &str) -> Result<bool> {
     let sysroot = read(&mut program("rustc", ["--print", "sysroot"]))?;
     let folder = Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib");
     for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {

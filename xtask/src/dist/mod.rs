@@ -100,14 +100,7 @@ fn release_build(epoch: u64) -> Result<PathBuf> {
     ];
     let mut build = cargo(["build", "--release", "--package", "bilayer-cli", "--target", targets::WINDOWS]);
     build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("SOURCE_DATE_EPOCH", epoch.to_string());
-    if !targets::has_bitcode(targets::WINDOWS)? {
-        println!(
-            "the standard library for {} has no bitcode: no optimisation at link time",
-            targets::WINDOWS
-        );
-        build.env("CARGO_PROFILE_RELEASE_LTO", "off");
-    }
-    run(&mut build)?;
+    run(targets::optimise_at_link(&mut build, targets::WINDOWS)?)?;
     Ok(root().join("target").join(targets::WINDOWS).join("release/bilayer.exe"))
 }
 

@@ -39,13 +39,13 @@ impl Drop for Handle {
 }
 
 /// The open database of services.
-pub(super) struct Database(Handle);
+pub(super) struct Manager(Handle);
 
-impl Database {
-    pub(super) fn open(access: u32) -> io::Result<Database> {
+impl Manager {
+    pub(super) fn open(access: u32) -> io::Result<Manager> {
         // SAFETY: null pointers stand for this machine and its one database.
         let raw = unsafe { OpenSCManagerW(ptr::null(), ptr::null(), access) };
-        Handle::owned(raw).map(Database)
+        Handle::owned(raw).map(Manager)
     }
 
     /// Opens a service of this name.

@@ -1,0 +1,151 @@
+//! A Windows for one run: a fresh Wine prefix with the programs that are measured.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Where the programs lie in the prefix, and everything that they read and write.
+const FOLDER: &str = r"C:\bench";
+
+/// How long a command of this bed may take.
+const COMMAND_MAX: Duration = Duration::from_secs(90);
+
+/// How long a service may refuse to start.
+const SERVICE_MAX: Duration = Duration::from_secs(20);
+
+/// The prefix. Everything in it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Bed {
+    prefix: PathBuf,
+    built: PathBuf,
+}
+
+impl Bed {
+    /// Makes a prefix and puts the programs there.
+    pub(crate) fn fresh() -> Result<Self> {
+        let target = target()?;
+        let prefix = target.join(format!("bench/prefix-{}", std::process::id()));
+        fs::create_dir_all(prefix.parent().context("a prefix lies in a folder")?)?;
+        let bed = Self { prefix, built: target.join("x86_64-pc-windows-gnu/release") };
+        println!("making a Wine prefix for this run");
+        bed.prepare()?;
+        fs::create_dir_all(bed.path(""))?;
+        bed.compile("child", &["-mwindows"])?;
+        bed.compile("floor", &["-mconsole"])?;
+        bed.copy(&bed.built.join("bilayer.exe"), "bilayer.exe")?;
+        Ok(bed)
+    }
+
+    /// The runner of the tests makes the prefix with the library that Rust programs need there.
+    fn prepare(&self) -> Result<()> {
+        let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/wine/run.sh");
+        let mut make = Command::new(runner);
+        make.env("WINE_PREFIX_DIR", &self.prefix).args(["cmd", "/c", "exit"]);
+        finish(&mut make)
+    }
+
+    /// A file of this bed as Windows knows it.
+    pub(crate) fn windows(&self, name: &str) -> String {
+        format!(r"{FOLDER}\{name}")
+    }
+
+    /// The same file on this machine.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.prefix.join("drive_c/bench").join(name)
+    }
+
+    /// A Windows program with its arguments.
+    pub(crate) fn wine<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Command {
+        let mut command = Command::new("wine");
+        command
+            .env("WINEPREFIX", &self.prefix)
+            .env("WINEDEBUG", "-all")
+            .env("WINEDLLOVERRIDES", "mscoree=;mshtml=");
+        command.env_remove("DISPLAY").env_remove("BILAYER_CONFIG");
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// Runs a Windows program to its end.
+    pub(crate) fn run<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Result<()> {
+        finish(&mut self.wine(words))
+    }
+
+    /// Starts an installed service. Wine's service manager may refuse that for a moment after the installation.
+    pub(crate) fn start_service(&self, name: &str) -> Result<()> {
+        let deadline = Instant::now() + SERVICE_MAX;
+        while let Err(error) = self.run(["sc", "start", name]) {
+            ensure!(Instant::now() < deadline, "{name} does not start: {error:#}");
+        }
+        Ok(())
+    }
+
+    /// Puts a program of this machine into the bed.
+    pub(crate) fn copy(&self, from: &Path, name: &str) -> Result<()> {
+        let to = self.path(name);
+        fs::copy(from, &to).with_context(|| format!("{} → {}", from.display(), to.display()))?;
+        Ok(())
+    }
+
+    /// Compiles one of this crate's C programs into the bed. None has a C library: nothing but Windows' own loader stands
+    /// between the start of a process and its first instruction.
+    fn compile(&self, name: &str, flags: &[&str]) -> Result<()> {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("windows-{name}.c"));
+        let mut gcc = Command::new("x86_64-w64-mingw32-gcc");
+        gcc.args(["-O2", "-nostdlib", "-Wl,-e,start"]).args(flags);
+        gcc.arg("-o").arg(self.path(&format!("{name}.exe"))).arg(&source).arg("-lkernel32");
+        let status = gcc.status().context("cannot start x86_64-w64-mingw32-gcc")?;
+        ensure!(status.success(), "gcc could not compile {}", source.display());
+        Ok(())
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        for option in ["--kill", "--wait"] {
+            // It has ended already if nothing ran.
+            let _ = Command::new("wineserver").env("WINEPREFIX", &self.prefix).arg(option).status();
+        }
+        let _ = fs::remove_dir_all(&self.prefix);
+        for beside in ["lock", "log"] {
+            let _ = fs::remove_file(self.prefix.with_extension(beside));
+        }
+    }
+}
+
+/// cargo's folder, in which this program lies two levels down.
+fn target() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    own.ancestors().nth(2).map(Path::to_owned).context("a program lies in target/PROFILE")
+}
+
+/// Runs a command to its end, within a limit; anything but success is an error with what it said.
+///
+/// Its output goes to a file and not to a pipe: the first program in a prefix starts Wine's own services, which inherit it.
+pub(crate) fn finish(command: &mut Command) -> Result<()> {
+    let said = std::env::temp_dir().join(format!("bilayer-bench-said-{}", std::process::id()));
+    let output = File::create(&said)?;
+    let mut child = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
+    let deadline = Instant::now() + COMMAND_MAX;
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break Some(status),
+            None if Instant::now() > deadline => break None,
+            None => std::thread::park_timeout(Duration::from_millis(20)),
+        }
+    };
+    let text = fs::read(&said).unwrap_or_default();
+    let _ = fs::remove_file(&said);
+    match status {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => bail!("{command:?} ended with {status}: {}", String::from_utf8_lossy(&text).trim()),
+        None => {
+            let _ = child.kill();
+            let _ = child.wait();
+            bail!("{command:?} did not end within {} s", COMMAND_MAX.as_secs())
+        }
+    }
+}

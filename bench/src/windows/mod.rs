@@ -1,0 +1,37 @@
+//! The same on Windows: programs for Windows under Wine, on this machine.
+//!
+//! Wine has no kernel of its own: a Windows process is a process of this machine, and every call that involves another
+//! process is a round trip to Wine's server. So the numbers say nothing about a real Windows; the ratios say what Bilayer adds
+//! to what the same system calls cost anybody.
+
+mod bed;
+mod layer0;
+mod notes;
+mod process;
+mod restart;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::table::Row;
+use bed::Bed;
+
+/// What to measure, and how often.
+pub(crate) struct Plan<'a> {
+    /// Crashes of each.
+    pub(crate) crashes: usize,
+    /// Shawl, where it was built.
+    pub(crate) shawl: Option<&'a Path>,
+    /// Whether a measurement of this name is asked for.
+    pub(crate) is_asked: &'a dyn Fn(&str) -> bool,
+}
+
+/// Measures everything in one prefix of its own.
+pub(crate) fn measure(plan: &Plan<'_>, add: &mut dyn FnMut(&str, Result<Vec<Row>>)) -> Result<()> {
+    let bed = Bed::fresh()?;
+    if (plan.is_asked)("restart") {
+        add("crash to new process under Wine", restart::measure(&bed, plan.crashes, plan.shawl));
+    }
+    Ok(())
+}
