@@ -102,6 +102,9 @@ pub(crate) struct Run {
     /// Serve only the session this command runs in, even where all sessions can be tracked
     #[arg(long)]
     pub(crate) console: bool,
+    /// Give console agents a window each, and let them print there instead of into the log
+    #[arg(long, hide = !bilayer_platform::CONSOLE_WINDOWS)]
+    pub(crate) console_window: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! The system's service manager, from the side of a command: which service is meant, and what to say of it.
 
+use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,11 +11,11 @@ use bilayer::{chain, log};
 use bilayer_platform::Dirs;
 
 use crate::failure::Failure;
-use crate::log_file::last_lines;
+use crate::log_file::{Follower, last_lines};
 use crate::screen::visible;
 use crate::target::{quoted, service_name};
 
-/// Lines of the log that are shown when a start failed.
+/// Lines of the log that are shown when a start or a stop failed.
 const LINES_MAX: usize = 10;
 
 /// The installed service that is meant: the one of the configuration, or the only one.
@@ -129,15 +130,40 @@ pub(crate) fn log_of(service: &InstalledService) -> PathBuf {
     log::file_in(directory.map_or(&own, Path::new), &service.name)
 }
 
-/// The last lines of its log, indented, or where it is if they cannot be read.
-pub(crate) fn last_words(service: &InstalledService) -> String {
-    let path = log_of(service);
-    let lines = last_lines(&path, LINES_MAX, |_| true).map(|(lines, _)| lines).unwrap_or_default();
-    if lines.is_empty() {
-        return format!("; its log is {}", path.display());
+/// A place in the log of a service, from which on something is looked for in it.
+pub(crate) struct Mark {
+    path: PathBuf,
+    /// `None` if there is no log yet, or none that this user may read.
+    follower: Option<Follower>,
+}
+
+impl Mark {
+    /// The end of the log as it is now.
+    pub(crate) fn at_end_of(service: &InstalledService) -> Self {
+        let path = log_of(service);
+        let follower = last_lines(&path, 0, |_| true).ok().map(|(_, follower)| follower);
+        Self { path, follower }
     }
-    let lines: String = lines.iter().map(|line| format!("\n  {}", visible(line))).collect();
-    format!("; the end of its log, {}:{lines}", path.display())
+
+    /// What has been logged since, the last lines of it and indented; or where the log is, if it does not say.
+    pub(crate) fn since(mut self) -> String {
+        let mut lines = VecDeque::new();
+        let keep = |line| {
+            lines.push_back(line);
+            if lines.len() > LINES_MAX {
+                lines.pop_front();
+            }
+        };
+        let read = match &mut self.follower {
+            Some(follower) => follower.lines(keep),
+            None => last_lines(&self.path, LINES_MAX, |_| true).map(|(all, _)| lines.extend(all)),
+        };
+        if read.is_err() || lines.is_empty() {
+            return format!("; its log is {}", self.path.display());
+        }
+        let lines: String = lines.iter().map(|line| format!("\n  {}", visible(line))).collect();
+        format!("; its log, {}, says:{lines}", self.path.display())
+    }
 }
 
 /// One line on a terminal that says what is being waited for, written over until it is dropped.

@@ -137,6 +137,9 @@ impl Supervisor {
         }
         if let Some(slot) = self.slots.get_mut(key) {
             slot.display = display;
+            if change == Change::Completed {
+                slot.session_completed();
+            }
             if change == Change::Told && slot.view.connected {
                 self.actions.push_back(Action::TellSession(key, slot.view.generation));
             }
@@ -177,6 +180,8 @@ enum Change {
     Gone,
     /// In a fact that agents are told about.
     Told,
+    /// In what is known of its user: a token is there, the groups are known.
+    Completed,
     /// In another way.
     Other,
 }
@@ -198,6 +203,7 @@ fn differences(old: &[Session], new: &[Session]) -> Vec<(Logon, Change)> {
             (Some(was), None) => found.push((was.logon, Change::Gone)),
             (None, Some(is)) => found.push((is.logon, Change::Other)),
             (Some(was), Some(is)) if told(was) != told(is) => found.push((is.logon, Change::Told)),
+            (Some(was), Some(is)) if was.who != is.who => found.push((is.logon, Change::Completed)),
             (Some(was), Some(is)) if was != is => found.push((is.logon, Change::Other)),
             (Some(_) | None, Some(_) | None) => {}
         }

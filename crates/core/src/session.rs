@@ -33,14 +33,14 @@ pub enum SessionKind {
     Other,
 }
 
-/// The facts about a session that never change while it lives.
+/// The facts about a session that never change while it lives, though some may come to be known late.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
     /// The OS's session id, as shown to people.
     pub session: String,
     /// The user's name.
     pub user: String,
-    /// The user's id: a uid in decimal, or a SID.
+    /// The user's id: a uid in decimal, or a SID; empty until it is known.
     pub user_id: String,
     /// Names of the groups the user is in; empty until they are known.
     pub groups: Vec<String>,

@@ -28,7 +28,7 @@ pub struct Command {
     pub elevation: Elevation,
     /// Where its rights come from.
     pub token: TokenSource,
-    /// A console program gets a window that its user sees. Read only where [`CONSOLE_WINDOWS`](crate::CONSOLE_WINDOWS) says so.
+    /// A console program gets a window that its user sees, and prints there and not to [`Launched`](crate::Launched). Read only where [`CONSOLE_WINDOWS`](crate::CONSOLE_WINDOWS) says so.
     pub console_window: bool,
 }
 

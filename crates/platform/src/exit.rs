@@ -103,23 +103,40 @@ const SIGNALS: [(u8, &str); 31] = [
     (31, "SIGSYS"),
 ];
 
-/// The exit codes of Windows that people meet, from `ntstatus.h`.
-const STATUSES: [(u32, &str); 15] = [
-    (0x4001_0004, "debugger terminated the process"),
+/// The exit codes of Windows that people meet: `NTSTATUS` values of `ntstatus.h`, and those of the run-time libraries of C++ and
+/// .NET. The names are what went wrong, not what the symbols are called.
+const STATUSES: [(u32, &str); 31] = [
+    (0x4001_0004, "the session or a debugger ended it"),
+    (0x4001_0005, "ended by Ctrl-C in a debugger"),
+    (0x8000_0002, "misaligned access"),
     (0x8000_0003, "breakpoint"),
     (0xC000_0005, "access violation"),
+    (0xC000_0006, "its file or memory could not be read back in"),
+    (0xC000_0008, "invalid handle"),
     (0xC000_0017, "out of memory"),
     (0xC000_001D, "illegal instruction"),
+    (0xC000_0022, "access denied"),
     (0xC000_0025, "noncontinuable exception"),
+    (0xC000_0026, "invalid disposition of an exception"),
+    (0xC000_007B, "a file of it is broken or for another processor"),
+    (0xC000_008C, "array bounds exceeded"),
     (0xC000_0094, "integer division by zero"),
+    (0xC000_0095, "integer overflow"),
+    (0xC000_0096, "privileged instruction"),
+    (0xC000_009A, "the machine is out of resources"),
     (0xC000_00FD, "stack overflow"),
     (0xC000_0135, "a DLL was not found"),
+    (0xC000_0138, "an ordinal of a DLL was not found"),
     (0xC000_0139, "an entry point was not found"),
     (0xC000_013A, "ended by Ctrl-C"),
-    (0xC000_0142, "a DLL failed to start"),
+    (0xC000_0142, "a DLL failed to start, as at the end of a session"),
     (0xC000_026B, "the session is ending"),
     (0xC000_0374, "heap corruption"),
     (0xC000_0409, "stack buffer overrun or abort"),
+    (0xC000_0417, "invalid argument of a C library function"),
+    (0xC000_0428, "its signature is not trusted"),
+    (0xE043_4352, "unhandled .NET exception"),
+    (0xE06D_7363, "unhandled C++ exception"),
 ];
 
 #[cfg(test)]
@@ -144,10 +161,18 @@ mod tests {
     }
 
     #[test]
+    fn no_number_has_two_names() {
+        assert!(STATUSES.is_sorted_by(|(a, _), (b, _)| a < b));
+        assert!(SIGNALS.is_sorted_by(|(a, _), (b, _)| a < b));
+    }
+
+    #[test]
     fn exits_are_told_in_words() {
         assert_eq!(Exit::Signal(9).to_string(), "killed by SIGKILL");
         assert_eq!(Exit::Signal(40).to_string(), "killed by signal 40");
         assert_eq!(Exit::Code(3).to_string(), "exit code 3");
         assert_eq!(Exit::Code(0xC000_0005).to_string(), "0xC0000005 (access violation)");
+        assert_eq!(Exit::Code(0xC000_0135).to_string(), "0xC0000135 (a DLL was not found)");
+        assert_eq!(Exit::Code(0xE000_0001).to_string(), "0xE0000001");
     }
 }

@@ -11,7 +11,7 @@
 //! is true now. Each session in an enumeration carries a [`Station`]: all that is needed to start a process in it, as its
 //! user. [`launch`] starts a [`Command`] at a station and returns a [`Process`]: owned, verified handles, never a bare pid.
 //! A [`Listener`] accepts [`Stream`]s with the [`Peer`] at their other end. [`run_as_service`] connects to the service manager
-//! that started this program and hands out the [`ServiceHost`]; a [`ServiceManager`] installs services and asks for them from
+//! that started this program and hands out the [`ServiceHost`]; a [`Services`] installs services and asks for them from
 //! outside.
 //!
 //! **Architecture invariants:** no foreign type leaves this crate; nothing here decides *whether* an agent should run; every
@@ -106,9 +106,9 @@ pub use system::{
     writable_by_others, write_private,
 };
 #[cfg(feature = "host")]
-pub use system::{EventLog, MESSAGES_ANSWER};
+pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};
 #[cfg(feature = "host")]
-pub use system::{HAS_SERVICES, ServiceHost, ServiceManager, installed_services, run_as_service};
+pub use system::{HAS_SERVICES, ServiceHost, Services, installed_services, run_as_service};
 #[cfg(feature = "host")]
 pub use system::{HAS_TOKENS, SESSION_TYPES, account_key, knows_group, knows_user};
 pub use system::{Stream, connect, connect_control, random_bytes};

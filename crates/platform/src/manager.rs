@@ -133,8 +133,8 @@ impl Password {
         Password(Zeroizing::new(text))
     }
 
-    #[cfg_attr(not(windows), expect(dead_code, reason = "no other system has services with passwords"))]
-    pub(crate) fn expose(&self) -> &str {
+    /// The text, for the call that needs it.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -266,6 +266,8 @@ fn a_token_that_is_not_ready_is_waited_for(follower: &mut Follower) {
 }
 
 fn launches_say_what_the_token_lacks(follower: &mut Follower) {
+    script(&[at_console(7, "frank")]);
+    assert_eq!(follower.ask("launch 7"), ["started"]);
     for (error, kind) in [("1008", "NotReady"), ("7022", "Gone"), ("1314", "Wrong"), ("1450", "Busy")] {
         script(&[Scripted { token_error: error, ..at_console(7, "frank") }]);
         let said = follower.ask("launch 7");

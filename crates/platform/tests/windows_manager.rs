@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bilayer_platform::{
     Account, HostError, Installation, Installed, ManagerError, Notice, RunEnd, RunState, RunStatus,
-    ServiceHost, ServiceManager, StartType, installed_services, run_as_service,
+    ServiceHost, Services, StartType, installed_services, run_as_service,
 };
 
 /// A busy machine, and no more.
@@ -40,9 +40,9 @@ impl Service {
         Service { what, runtime }
     }
 
-    fn ask<T>(&self, ask: impl AsyncFnOnce(&ServiceManager, &str) -> T) -> T {
+    fn ask<T>(&self, ask: impl AsyncFnOnce(&Services, &str) -> T) -> T {
         self.runtime.block_on(async {
-            let manager = ServiceManager::open().await.unwrap();
+            let manager = Services::open().await.unwrap();
             ask(&manager, &self.what.name).await
         })
     }

@@ -162,6 +162,50 @@ fn a_forgotten_process_ends_and_one_that_was_left_does_not() {
 }
 
 #[test]
+fn what_an_agent_opens_for_its_user_is_not_ended_with_it() {
+    on_a_loop(async {
+        let mut command = acting("tree stay");
+        command.leave_survivors = true;
+        let mut launched = start(&command).await;
+        let opened = [said(&mut launched.stdout).await, said(&mut launched.stdout).await];
+        launched.process.kill_all().unwrap();
+        assert_eq!(within("the exit", launched.process.exited()).await, Exit::Code(1));
+        assert_eq!(launched.process.sweep().unwrap(), 0, "its job holds the agent alone");
+        drop(launched.process);
+        for program in opened {
+            let kill = std::process::Command::new("taskkill").args(["/f", "/pid", &program]).status();
+            assert!(kill.unwrap().success(), "what was opened lives until it is closed");
+        }
+    });
+}
+
+#[test]
+fn long_paths_and_odd_names_are_started() {
+    let mut folder = temporary("ünï → names");
+    let top = folder.clone();
+    // Past the 260 characters that the plain form of a path has room for.
+    while folder.as_os_str().len() < 300 {
+        folder.push("a folder with a name of some length");
+    }
+    std::fs::create_dir_all(&folder).unwrap();
+    on_a_loop(async {
+        let mut programs = vec![top.join("an agent.exe"), folder.join("ägent →.exe")];
+        if std::path::Path::new(r"C:\windows\system32\winecfg.exe").exists() {
+            println!("skipped: Wine 8 starts no program whose path is longer than 260 characters");
+            programs.pop();
+        }
+        for program in programs {
+            std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+            let mut command = acting("exit 5");
+            command.program = program;
+            let launched = start(&command).await;
+            assert_eq!(within("the exit", launched.process.exited()).await, Exit::Code(5));
+        }
+    });
+    std::fs::remove_dir_all(&top).unwrap();
+}
+
+#[test]
 fn a_kept_process_is_found_again_with_what_it_said_and_what_it_started() {
     let folder = temporary("kept");
     on_a_loop(async {

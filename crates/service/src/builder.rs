@@ -54,6 +54,7 @@ impl Service {
             signals: true,
             dirs: None,
             host: None,
+            console_windows: false,
         }
     }
 }
@@ -68,6 +69,7 @@ pub struct Builder {
     pub(crate) signals: bool,
     pub(crate) dirs: Option<Dirs>,
     pub(crate) host: Option<ServiceHost>,
+    pub(crate) console_windows: bool,
 }
 
 impl Builder {
@@ -144,6 +146,14 @@ impl Builder {
         self.host = Some(host);
         self.source = SessionSource::System;
         self.signals = false;
+        self
+    }
+
+    /// Gives agents that are console programs a window each, in which they print instead of in the log: for development, where
+    /// [`CONSOLE_WINDOWS`](bilayer_platform::CONSOLE_WINDOWS) says that there are such windows.
+    #[must_use]
+    pub fn console_windows(mut self, show: bool) -> Self {
+        self.console_windows = show;
         self
     }
 

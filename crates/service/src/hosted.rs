@@ -5,7 +5,7 @@ use std::path::Path;
 use bilayer_platform::{Dirs, HostError, ServiceHost};
 
 use crate::builder::{Builder, RunError, Service};
-use crate::config::{self, Config, Loading, Style};
+use crate::config::{self, Config, Loading};
 use crate::log::{self, id};
 use crate::{SessionSource, chain};
 
@@ -62,14 +62,12 @@ fn live(host: ServiceHost, file: &Path, build: impl FnOnce(Builder) -> Builder) 
     // The folders and the log first: what is wrong with the configuration is to be read there.
     let log = loaded.as_ref().map(|loaded| loaded.config.log.clone()).unwrap_or_default();
     let opened = open_log(&log, host.name(), &dirs);
-    let loaded = loaded.map_err(|report| End {
-        code: CONFIGURATION,
-        text: format!("this configuration cannot be used:\n{}", report.render(Style::PLAIN).trim_end()),
+    let loaded = loaded.map_err(|report| {
+        report.to_string().lines().for_each(|finding| tracing::error!("{finding}"));
+        End { code: CONFIGURATION, text: format!("the configuration {} cannot be used", file.display()) }
     })?;
     opened?;
-    if !loaded.warnings.is_empty() {
-        tracing::warn!("{}", loaded.warnings.render(Style::PLAIN).trim_end());
-    }
+    loaded.warnings.to_string().lines().for_each(|finding| tracing::warn!("{finding}"));
     let config = named(loaded.config, host.name())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| End::failed(format!("cannot start the event loop: {error}")))?;

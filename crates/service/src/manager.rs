@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 pub use bilayer_platform::{
     Account, HAS_SERVICES, Installation, Installed, InstalledService, ManagerError, Password, RunEnd,
-    RunState, RunStatus, ServiceManager, StartType, installed_services,
+    RunState, RunStatus, Services, StartType, installed_services,
 };
 
 use crate::config::Config;
@@ -49,7 +49,7 @@ pub async fn install(
     password: Option<&Password>,
     waiting: impl FnOnce(),
 ) -> Result<Installed, ManagerError> {
-    let manager = ServiceManager::open().await?;
+    let manager = Services::open().await?;
     let (until, mut waiting) = (Instant::now() + DELETED_WITHIN, Some(waiting));
     loop {
         match manager.install(what, password).await {
@@ -71,7 +71,7 @@ pub async fn install(
 ///
 /// The manager's. A service that was started and ended at once is no error here: the status says so.
 pub async fn start(name: &str, progress: impl FnMut(&RunStatus)) -> Result<RunStatus, ManagerError> {
-    let manager = ServiceManager::open().await?;
+    let manager = Services::open().await?;
     manager.start(name).await?;
     follow(&manager, name, RunState::Starting, progress).await
 }
@@ -82,7 +82,7 @@ pub async fn start(name: &str, progress: impl FnMut(&RunStatus)) -> Result<RunSt
 ///
 /// The manager's.
 pub async fn stop(name: &str, progress: impl FnMut(&RunStatus)) -> Result<RunStatus, ManagerError> {
-    let manager = ServiceManager::open().await?;
+    let manager = Services::open().await?;
     match manager.stop(name).await {
         // Somebody else asked before, and it is waited for all the same.
         Err(ManagerError::NotNow { .. }) if manager.status(name).await?.state == RunState::Stopping => {}
@@ -98,7 +98,7 @@ pub async fn stop(name: &str, progress: impl FnMut(&RunStatus)) -> Result<RunSta
 ///
 /// The manager's. A service that Bilayer did not install is not touched.
 pub async fn uninstall(name: &str) -> Result<bool, ManagerError> {
-    let manager = ServiceManager::open().await?;
+    let manager = Services::open().await?;
     match manager.uninstall(name).await {
         Err(ManagerError::MarkedForDeletion { .. }) => {}
         outcome => outcome?,
@@ -116,7 +116,7 @@ pub async fn uninstall(name: &str) -> Result<bool, ManagerError> {
 /// Asks until the service has left the state that passes. It is given up when nothing has changed for longer than its own
 /// report allows.
 async fn follow(
-    manager: &ServiceManager,
+    manager: &Services,
     name: &str,
     passing: RunState,
     mut progress: impl FnMut(&RunStatus),

@@ -15,6 +15,11 @@ use crate::failure::Failure;
 use crate::screen::{self, Screen};
 
 pub(super) async fn run(given: Option<&Path>, args: &Run, screen: &Screen) -> Result<(), Failure> {
+    if args.console_window && !bilayer_platform::CONSOLE_WINDOWS {
+        return Err(Failure::usage(
+            "--console-window: this system gives programs no windows; what agents print is in the log",
+        ));
+    }
     let file = needed(given)?;
     let system = privileged(args.console);
     let loaded = load(file, system, screen)?;
@@ -32,7 +37,8 @@ pub(super) async fn run(given: Option<&Path>, args: &Run, screen: &Screen) -> Re
     if std::io::stderr().is_terminal() {
         screen::warn(&format!("{name} runs until Ctrl-C; `bilayer status -c {}` shows it", file.display()));
     }
-    let ended = Service::builder(config).sessions(source).dirs(dirs).run().await;
+    let ended =
+        Service::builder(config).sessions(source).dirs(dirs).console_windows(args.console_window).run().await;
     ended.map_err(|error| match error {
         error if error.is_taken() => Failure::failed(format!(
             "{name} is running already; `bilayer status -c {}` shows it",

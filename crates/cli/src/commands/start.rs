@@ -5,7 +5,7 @@ use std::path::Path;
 use bilayer::manager::{self, InstalledService, ManagerError, RunState};
 
 use crate::failure::Failure;
-use crate::installation::{Progress, explain, find, last_words, state};
+use crate::installation::{Mark, Progress, explain, find, state};
 use crate::screen;
 use crate::target::quoted;
 
@@ -17,7 +17,7 @@ pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
 /// Starts a service and waits until it runs.
 pub(super) async fn start(service: &InstalledService) -> Result<(), Failure> {
     let name = &service.name;
-    let mut progress = Progress::new();
+    let (mut progress, mark) = (Progress::new(), Mark::at_end_of(service));
     let started =
         manager::start(name, |status| progress.show(&format!("{name} is {}…", state(status)))).await;
     drop(progress);
@@ -29,15 +29,13 @@ pub(super) async fn start(service: &InstalledService) -> Result<(), Failure> {
         RunState::Running => {
             screen::print(&format!("{name} runs; `bilayer status -c {}` shows it\n", quoted(&service.config)))
         }
-        RunState::Stopped => Err(Failure::failed(format!(
-            "{name} was started and is {}{}",
-            state(&status),
-            last_words(service)
-        ))),
+        RunState::Stopped => {
+            Err(Failure::failed(format!("{name} was started and is {}{}", state(&status), mark.since())))
+        }
         _ => Err(Failure::failed(format!(
             "{name} is still {} and makes no progress{}",
             state(&status),
-            last_words(service)
+            mark.since()
         ))),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bilayer::manager::{RunState, ServiceManager};
+use bilayer::manager::{RunState, Services};
 use bilayer_ipc::control::{Power, ServiceMode, ServiceState, ServiceStatus, StatusReport};
 use jiff::Timestamp;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(config: Option<&Path>, format: Format, screen: &Screen) 
 /// What the service manager says of a service that nobody answers for; nothing where it has none.
 async fn installed(config: Option<&Path>, screen: &Screen) -> Option<String> {
     let service = installation::find(config).ok()?;
-    let status = ServiceManager::open().await.ok()?.status(&service.name).await.ok()?;
+    let status = Services::open().await.ok()?.status(&service.name).await.ok()?;
     Some(format!(
         "{}, {}; installed as a service\n  configuration  {}\n  log            {}\n",
         screen.paint(&visible(&service.name), Tone::Head),

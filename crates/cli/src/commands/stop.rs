@@ -5,7 +5,7 @@ use std::path::Path;
 use bilayer::manager::{self, InstalledService, ManagerError, RunState};
 
 use crate::failure::Failure;
-use crate::installation::{Progress, explain, find, last_words, state};
+use crate::installation::{Mark, Progress, explain, find, state};
 use crate::screen;
 
 pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
@@ -17,7 +17,7 @@ pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
 /// Stops a service and waits until it has. Returns whether it ran.
 pub(super) async fn stop(service: &InstalledService) -> Result<bool, Failure> {
     let name = &service.name;
-    let mut progress = Progress::new();
+    let (mut progress, mark) = (Progress::new(), Mark::at_end_of(service));
     let stopped = manager::stop(name, |_| progress.show(&format!("{name} is stopping…"))).await;
     drop(progress);
     let status = match stopped {
@@ -29,7 +29,7 @@ pub(super) async fn stop(service: &InstalledService) -> Result<bool, Failure> {
         _ => Err(Failure::failed(format!(
             "{name} is still {} and makes no progress{}",
             state(&status),
-            last_words(service)
+            mark.since()
         ))),
     }
 }

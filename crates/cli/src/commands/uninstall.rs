@@ -34,7 +34,7 @@ pub(super) async fn remove(service: &InstalledService) -> Result<(), Failure> {
 
 /// Why a service that is not among those installed cannot be removed.
 async fn not_ours(name: &str) -> ManagerError {
-    let looked_at = async { manager::ServiceManager::open().await?.status(name).await };
+    let looked_at = async { manager::Services::open().await?.status(name).await };
     match looked_at.await {
         Ok(_) => ManagerError::NotOurs { name: name.to_owned() },
         Err(error) => error,

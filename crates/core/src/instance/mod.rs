@@ -140,6 +140,11 @@ impl Slot {
         }
     }
 
+    /// More is known of its session by now: what a launch had to wait for may be there.
+    pub(crate) fn session_completed(&mut self) {
+        self.hold_off = self.hold_off.filter(|(_, why)| *why != WaitReason::NotReady);
+    }
+
     /// Moves every point in time that a deadline hangs on: timers stood still that long.
     pub(crate) fn shift(&mut self, by: Duration) {
         let moved = |time: &mut Time| *time = *time + by;

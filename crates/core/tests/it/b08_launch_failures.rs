@@ -1,5 +1,7 @@
 //! Launch failures are classified.
 
+use std::sync::Arc;
+
 use crate::util::*;
 use bilayer_core::*;
 
@@ -33,6 +35,20 @@ fn launch_failures_that_pass_are_retried_while_the_session_lives() {
         assert_eq!(world.logoff(1), []);
         assert_eq!(world.pass(secs(3600)), []);
     }
+}
+
+#[test]
+fn a_session_that_becomes_complete_is_not_kept_waiting() {
+    let complete = |world: &mut World| {
+        let who = Arc::make_mut(&mut world.sessions[0].who);
+        who.groups.push("staff".into());
+        world.enumerate()
+    };
+    let mut world = failed(FailureKind::NotReady);
+    assert_eq!(world.enumerate(), [], "nothing new");
+    assert_eq!(complete(&mut world), [world.launch(SEAT)]);
+    let mut world = failed(FailureKind::Busy);
+    assert_eq!(complete(&mut world), [], "this waits for something else");
 }
 
 #[test]

@@ -9,15 +9,15 @@ pub const HAS_SERVICES: bool = false;
 
 /// A connection to the service manager. There is none yet, and so there is no value of this type.
 #[derive(Debug)]
-pub struct ServiceManager(Infallible);
+pub struct Services(Infallible);
 
-impl ServiceManager {
+impl Services {
     /// Connects.
     ///
     /// # Errors
     ///
     /// [`ManagerError::Unsupported`], always.
-    pub async fn open() -> Result<ServiceManager, ManagerError> {
+    pub async fn open() -> Result<Services, ManagerError> {
         Err(ManagerError::Unsupported)
     }
 

@@ -80,7 +80,7 @@ pub use {
     helper::helper_main,
     host::{ServiceHost, run_as_service},
     launch::{Launched, launch},
-    manager::{HAS_SERVICES, ServiceManager, installed_services},
+    manager::{HAS_SERVICES, Services, installed_services},
     notify::{MESSAGES_ANSWER, notify_user},
     output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},
@@ -90,7 +90,7 @@ pub use {
     signals::Signals,
     station::Station,
     text::forget_startup,
-    trust::{check_program, writable_by_others},
+    trust::{check_program, writable_by_others, writable_without_elevation},
 };
 
 /// Whether this process may act for other users: its effective user is root.

@@ -31,7 +31,10 @@ impl Attributes {
         // From here on dropping ends the list. The handles are behind pointers of their own, so they do not move with it.
         let mut attributes = Attributes { list, inherited, job: job.map(Box::new) };
         let (handles, length) = (attributes.inherited.as_ptr(), size_of_val(attributes.inherited.as_slice()));
-        attributes.set(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles, length)?;
+        // The system takes no empty list: then nothing must be inherited at all.
+        if length > 0 {
+            attributes.set(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles, length)?;
+        }
         if let Some(job) = attributes.job.as_deref() {
             let job = ptr::from_ref(job);
             attributes.set(PROC_THREAD_ATTRIBUTE_JOB_LIST, job, size_of::<HANDLE>())?;

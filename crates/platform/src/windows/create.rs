@@ -14,6 +14,8 @@ use windows_sys::Win32::System::Threading::{
     ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOEXW,
 };
 
+use windows_sys::core::BOOL;
+
 use super::attributes::Attributes;
 use super::credentials::PrimaryToken;
 use super::handle::{owned, succeeded};
@@ -46,7 +48,7 @@ pub(super) struct Birth<'a> {
 pub(super) enum Console {
     /// One that nobody sees. It is never ours: what is said to one of them (a Ctrl-Break) is not heard by the others.
     Hidden,
-    /// One with a window.
+    /// One with a window, in which it also reads and writes.
     Window,
     /// None.
     Detached,
@@ -87,24 +89,29 @@ impl Birth<'_> {
         flags: PROCESS_CREATION_FLAGS,
     ) -> io::Result<(Root, OwnedHandle)> {
         let standard = self.standard.map(|handle| handle.as_raw_handle());
-        let mut inherited = standard.to_vec();
+        // In a window of its own it reads and writes there.
+        let redirected = self.console != Console::Window;
+        let mut inherited = if redirected { standard.to_vec() } else { Vec::new() };
         // A handle may stand in the list only once.
         inherited.dedup();
         inherited.extend(self.keepsake.map(|handle| handle.as_raw_handle()));
+        let inherits = i32::from(!inherited.is_empty());
         let mut attributes = Attributes::new(inherited, job.map(Job::raw))?;
         let mut desktop = wide(DESKTOP);
         let mut startup = STARTUPINFOEXW::default();
         startup.StartupInfo.cb = size_of::<STARTUPINFOEXW>() as u32;
-        startup.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
-        [startup.StartupInfo.hStdInput, startup.StartupInfo.hStdOutput, startup.StartupInfo.hStdError] =
-            standard;
+        if redirected {
+            startup.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
+            [startup.StartupInfo.hStdInput, startup.StartupInfo.hStdOutput, startup.StartupInfo.hStdError] =
+                standard;
+        }
         startup.lpAttributeList = attributes.as_mut_ptr();
         if self.token.is_some() {
             // Ours, which it would get else, is that of the services, where nobody sees it.
             startup.StartupInfo.lpDesktop = desktop.as_mut_ptr();
         }
         let mut created = PROCESS_INFORMATION::default();
-        self.call(flags | self.flags(), &startup, &mut created)?;
+        self.call(flags | self.flags(), inherits, &startup, &mut created)?;
         let (process, thread) = (owned(created.hProcess)?, owned(created.hThread)?);
         Ok((Root::new(process, created.dwProcessId), thread))
     }
@@ -126,6 +133,7 @@ impl Birth<'_> {
     fn call(
         &mut self,
         flags: PROCESS_CREATION_FLAGS,
+        inherits: BOOL,
         startup: &STARTUPINFOEXW,
         created: &mut PROCESS_INFORMATION,
     ) -> io::Result<()> {
@@ -143,7 +151,7 @@ impl Birth<'_> {
                     command_line,
                     ptr::null(),
                     ptr::null(),
-                    1,
+                    inherits,
                     flags,
                     environment.cast(),
                     cwd,
@@ -160,7 +168,7 @@ impl Birth<'_> {
                 command_line,
                 ptr::null(),
                 ptr::null(),
-                1,
+                inherits,
                 flags,
                 environment.cast(),
                 cwd,

@@ -1,12 +1,15 @@
 //! Job objects: an agent and all that it starts.
+//!
+//! What an agent left is asked of its job when the agent has ended. A completion port would tell it process by process, but its
+//! messages are not guaranteed to come, and it wakes somebody at every process that any agent ever starts.
 
 use std::io;
 use std::os::windows::io::{AsHandle as _, AsRawHandle as _, BorrowedHandle, OwnedHandle};
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_HANDLE_OPTIONS, DuplicateHandle, ERROR_ALREADY_EXISTS, ERROR_FILE_NOT_FOUND, GetLastError,
-    HANDLE,
+    DUPLICATE_HANDLE_OPTIONS, DuplicateHandle, ERROR_ALREADY_EXISTS, ERROR_FILE_NOT_FOUND, ERROR_MORE_DATA,
+    GetLastError, HANDLE,
 };
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{READ_CONTROL, SYNCHRONIZE};
@@ -14,8 +17,8 @@ use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, IsProcessInJob, JOB_OBJECT_LIMIT,
     JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK,
     JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
-    JobObjectBasicAccountingInformation, JobObjectExtendedLimitInformation, OpenJobObjectW,
-    QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
+    JobObjectBasicAccountingInformation, JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation,
+    OpenJobObjectW, QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
 };
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
@@ -24,6 +27,18 @@ use super::security::{self, Descriptor};
 use super::stream::is;
 use super::token::own_sid;
 use super::wide::wide;
+
+/// How many processes of a job are told by name.
+const MEMBERS_TOLD_MAX: usize = 16;
+
+/// `JOBOBJECT_BASIC_PROCESS_ID_LIST`, with room.
+#[repr(C)]
+#[derive(Default)]
+struct Members {
+    assigned: u32,
+    listed: u32,
+    pids: [usize; MEMBERS_TOLD_MAX],
+}
 
 /// What is done with a job that is found again: `JOB_OBJECT_ASSIGN_PROCESS`, `…_SET_ATTRIBUTES`, `…_QUERY` and `…_TERMINATE`, and
 /// asking who owns it.
@@ -153,6 +168,29 @@ impl Job {
             )
         })?;
         Ok(accounting.ActiveProcesses as usize)
+    }
+
+    /// The ids of the first processes in it, for people: each may have ended by now.
+    pub(super) fn first_members(&self) -> io::Result<Vec<u32>> {
+        let mut list = Members::default();
+        let length = size_of_val(&list) as u32;
+        // SAFETY: the buffer starts with what the class has, with more room behind it, and has this length.
+        let answered = succeeded(unsafe {
+            QueryInformationJobObject(
+                self.raw(),
+                JobObjectBasicProcessIdList,
+                ptr::from_mut(&mut list).cast(),
+                length,
+                ptr::null_mut(),
+            )
+        });
+        match answered {
+            Err(error) if !is(&error, ERROR_MORE_DATA) => Err(error),
+            _ => {
+                let listed = (list.listed as usize).min(MEMBERS_TOLD_MAX);
+                Ok(list.pids[..listed].iter().filter_map(|pid| u32::try_from(*pid).ok()).collect())
+            }
+        }
     }
 
     fn limits(&self) -> io::Result<JOBOBJECT_EXTENDED_LIMIT_INFORMATION> {

@@ -110,7 +110,7 @@ pub use {
     harden::harden,
     helper::helper_main,
     host::{ServiceHost, run_as_service},
-    manager::{HAS_SERVICES, ServiceManager, installed_services},
+    manager::{HAS_SERVICES, Services, installed_services},
     notify::{MESSAGES_ANSWER, notify_user},
     output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},
@@ -121,7 +121,7 @@ pub use {
     signals::Signals,
     spawn::{Launched, launch},
     station::Station,
-    trust::writable_by_others,
+    trust::{writable_by_others, writable_without_elevation},
 };
 
 /// Whether this process may act for other users: it runs as LocalSystem, the only account that is given other users' tokens.

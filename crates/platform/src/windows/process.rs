@@ -85,6 +85,7 @@ impl Process {
             Group::Job(job) => {
                 let left = job.count()?;
                 if left > 0 {
+                    self.name_what_is_left(job);
                     job.terminate(KILLED)?;
                 }
                 Ok(left)
@@ -124,6 +125,14 @@ impl Process {
             }
             Group::Kin => descends(),
         }
+    }
+
+    /// For people, who may want to know why it was there.
+    fn name_what_is_left(&self, job: &Job) {
+        let name = |pid: u32| Some(format!("{} ({pid})", Root::open(pid).ok()??.program().ok()?));
+        let members = job.first_members().unwrap_or_default();
+        let left: Vec<String> = members.into_iter().filter_map(name).collect();
+        tracing::info!(root = self.pid(), "left behind and ended: {}", left.join(", "));
     }
 
     /// Kills what descends from the root; says how many there were.

@@ -5,13 +5,17 @@ use std::os::windows::io::{AsHandle as _, AsRawHandle as _, BorrowedHandle, Owne
 
 use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{
-    GetExitCodeProcess, GetProcessTimes, OpenProcess, PROCESS_QUERY_INFORMATION, PROCESS_SYNCHRONIZE,
-    PROCESS_TERMINATE, TerminateProcess, WaitForSingleObject,
+    GetExitCodeProcess, GetProcessTimes, OpenProcess, PROCESS_NAME_WIN32, PROCESS_QUERY_INFORMATION,
+    PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, QueryFullProcessImageNameW, TerminateProcess,
+    WaitForSingleObject,
 };
 
 use super::handle::{owned, succeeded};
 use super::stream::is;
 use crate::Exit;
+
+/// The longest path that Windows has.
+const PATH_LENGTH_MAX: usize = 32_768;
 
 /// A process that is held open: while this lives its id means it and no other, also after its end.
 pub(super) struct Root {
@@ -68,6 +72,24 @@ impl Root {
         // SAFETY: the handle is alive and has the right to ask; `code` is ours to be written.
         let answered = unsafe { GetExitCodeProcess(self.handle.as_raw_handle(), &mut code) };
         if answered == 0 { Exit::Unknown } else { Exit::Code(code) }
+    }
+
+    /// The name of its program, without the folder.
+    pub(super) fn program(&self) -> io::Result<String> {
+        let mut path = vec![0_u16; PATH_LENGTH_MAX];
+        let mut length = path.len() as u32;
+        // SAFETY: the handle is alive and has the right to ask; `path` can take `length` units, and how many there are is written
+        // to it.
+        succeeded(unsafe {
+            QueryFullProcessImageNameW(
+                self.handle.as_raw_handle(),
+                PROCESS_NAME_WIN32,
+                path.as_mut_ptr(),
+                &mut length,
+            )
+        })?;
+        let path = String::from_utf16_lossy(&path[..(length as usize).min(path.len())]);
+        Ok(path.rsplit('\\').next().unwrap_or_default().to_owned())
     }
 
     /// Ends it and nothing else. That it has ended already is no error.

@@ -6,6 +6,8 @@ use std::path::{Component, Path, PathBuf, Prefix};
 use super::acl::Place;
 use super::object::{Kind, Object};
 use super::token::own_sid;
+#[cfg(feature = "host")]
+use super::token::{ElevationType, Token};
 
 /// How many links are followed: the system follows 63.
 const LINKS_MAX: usize = 63;
@@ -21,8 +23,27 @@ pub fn writable_by_others(path: &Path) -> io::Result<Option<String>> {
     who_writes(path, Place::File)
 }
 
-/// The same for a path that is in this place.
+/// The same for programs that this process's own user starts without elevation, where user account control keeps the two apart: an
+/// elevated process can own a file by its user's name, and then every other program of that user can write it. `None` where
+/// this process is not elevated so.
+///
+/// # Errors
+///
+/// As [`writable_by_others`].
+#[cfg(feature = "host")]
+pub fn writable_without_elevation(path: &Path) -> io::Result<Option<String>> {
+    match Token::own()?.elevation_type()? {
+        ElevationType::Full => find_writer(path, Place::File, &[]),
+        ElevationType::Default | ElevationType::Limited => Ok(None),
+    }
+}
+
+/// Who else could write a path that is in this place. This process's own user is nobody else.
 pub(super) fn who_writes(path: &Path, place: Place) -> io::Result<Option<String>> {
+    find_writer(path, place, &[own_sid().as_str()])
+}
+
+fn find_writer(path: &Path, place: Place, trusted: &[&str]) -> io::Result<Option<String>> {
     let mut path = std::path::absolute(path)?;
     for _ in 0..=LINKS_MAX {
         if !is_on_this_machine(&path) {
@@ -31,7 +52,7 @@ pub(super) fn who_writes(path: &Path, place: Place) -> io::Result<Option<String>
                 path.display()
             )));
         }
-        match walk(&path, place)? {
+        match walk(&path, place, trusted)? {
             Way::Clear => return Ok(None),
             Way::Writable(who) => return Ok(Some(who)),
             Way::Leads(elsewhere) => path = std::path::absolute(elsewhere)?,
@@ -50,7 +71,7 @@ enum Way {
     Leads(PathBuf),
 }
 
-fn walk(path: &Path, place: Place) -> io::Result<Way> {
+fn walk(path: &Path, place: Place, trusted: &[&str]) -> io::Result<Way> {
     let steps: Vec<&Path> = path.ancestors().collect();
     for (above, step) in steps.iter().enumerate().rev() {
         let object = Object::open(step)?;
@@ -61,7 +82,7 @@ fn walk(path: &Path, place: Place) -> io::Result<Way> {
             (1, Place::File) => Place::Holder,
             _ => Place::Above,
         };
-        if let Some(who) = object.access()?.writer(place, &[own_sid().as_str()]) {
+        if let Some(who) = object.access()?.writer(place, trusted) {
             return Ok(Way::Writable(format!("{} is writable by {who}", step.display())));
         }
         if is_link {

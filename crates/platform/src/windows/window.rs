@@ -4,7 +4,7 @@
 //! windows is not told by its console either, so that this is where a logoff is seen. It lives on a thread of its own, which waits in
 //! the message loop and wakes for nothing else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as blocking;
@@ -19,9 +19,9 @@ use windows_sys::Win32::System::RemoteDesktop::{
 };
 use windows_sys::Win32::UI::WindowsAndMessaging::{
     CreateWindowExW, DefWindowProcW, DestroyWindow, DispatchMessageW, ENDSESSION_LOGOFF, GetMessageW,
-    HWND_MESSAGE, MSG, PBT_APMRESUMEAUTOMATIC, PBT_APMRESUMESUSPEND, PBT_APMSUSPEND, PostMessageW,
-    PostQuitMessage, RegisterClassExW, WM_APP, WM_DESTROY, WM_ENDSESSION, WM_POWERBROADCAST,
-    WM_QUERYENDSESSION, WM_WTSSESSION_CHANGE, WNDCLASSEXW, WTS_SESSION_LOCK, WTS_SESSION_UNLOCK,
+    HWND_MESSAGE, KillTimer, MSG, PBT_APMRESUMEAUTOMATIC, PBT_APMRESUMESUSPEND, PBT_APMSUSPEND, PostMessageW,
+    PostQuitMessage, RegisterClassExW, SetTimer, WM_APP, WM_DESTROY, WM_ENDSESSION, WM_POWERBROADCAST,
+    WM_QUERYENDSESSION, WM_TIMER, WM_WTSSESSION_CHANGE, WNDCLASSEXW, WTS_SESSION_LOCK, WTS_SESSION_UNLOCK,
 };
 
 use super::handle::succeeded;
@@ -33,6 +33,13 @@ const HINTS_MAX: usize = 16;
 
 /// How long the end of a session is held up for the agents to stop. After 5 s Windows would call this program hung.
 const END_HELD_UP: Duration = Duration::from_millis(4_500);
+
+/// Terminal services that are not up yet, soon after a boot, are asked again this often and this many times.
+const SUBSCRIBE_AGAIN_MS: u32 = 1_000;
+const SUBSCRIBE_TRIES_MAX: u32 = 120;
+
+/// Our own timer: subscribe again.
+const SUBSCRIBE: usize = 1;
 
 /// Our own message: close the window.
 const CLOSE: u32 = WM_APP;
@@ -62,7 +69,7 @@ impl Window {
         let (sender, hints) = mpsc::channel(HINTS_MAX);
         let (alive, released) = blocking::sync_channel(0);
         let (opened, opening) = blocking::sync_channel(1);
-        let listener = Listener { hints: sender, seen, released };
+        let listener = Listener { hints: sender, seen, released, tries: Cell::new(0) };
         let thread = thread::Builder::new()
             .name("session".into())
             .stack_size(256 * 1024)
@@ -109,6 +116,8 @@ struct Listener {
     seen: Arc<Seen>,
     /// Never gets anything; it ends when the [`Window`] is dropped.
     released: blocking::Receiver<()>,
+    /// How often the subscription was tried.
+    tries: Cell<u32>,
 }
 
 thread_local! {
@@ -127,11 +136,7 @@ fn run(listener: Listener, opened: &blocking::SyncSender<io::Result<usize>>) {
             return;
         }
     };
-    // SAFETY: the window is ours and alive.
-    let subscribed = succeeded(unsafe { WTSRegisterSessionNotification(window, NOTIFY_FOR_THIS_SESSION) });
-    if let Err(error) = &subscribed {
-        tracing::warn!(%error, "cannot subscribe to this session's events: a lock is seen only at the next reconcile");
-    }
+    with_listener(|listener| listener.subscribe(window));
     let _ = opened.send(Ok(window as usize));
     let mut message = MSG::default();
     // SAFETY: `message` is ours to be written. The loop ends at 0, the message of `PostQuitMessage`, and at -1, an error.
@@ -183,13 +188,13 @@ fn create_below(class: &[u16], parent: HWND) -> io::Result<HWND> {
 unsafe extern "system" fn procedure(window: HWND, message: u32, wparam: WPARAM, lparam: LPARAM) -> LRESULT {
     match message {
         WM_QUERYENDSESSION | WM_POWERBROADCAST | WM_WTSSESSION_CHANGE | WM_ENDSESSION => {
-            LISTENER.with_borrow(|listener| {
-                if let Some(listener) = listener {
-                    listener.hear(message, wparam, lparam);
-                }
-            });
+            with_listener(|listener| listener.hear(message, wparam, lparam));
             // "Go ahead", to those that ask.
             TRUE as LRESULT
+        }
+        WM_TIMER if wparam == SUBSCRIBE => {
+            with_listener(|listener| listener.subscribe(window));
+            0
         }
         CLOSE => {
             // SAFETY: the window is this one, on its own thread.
@@ -208,7 +213,40 @@ unsafe extern "system" fn procedure(window: HWND, message: u32, wparam: WPARAM, 
     }
 }
 
+fn with_listener(then: impl FnOnce(&Listener)) {
+    LISTENER.with_borrow(|listener| listener.as_ref().map(then));
+}
+
 impl Listener {
+    /// Subscribes to the session's events; if that fails, again after a while, by a timer of the window.
+    fn subscribe(&self, window: HWND) {
+        let tries = self.tries.get() + 1;
+        self.tries.set(tries);
+        // SAFETY: the window is ours and alive.
+        let outcome = succeeded(unsafe { WTSRegisterSessionNotification(window, NOTIFY_FOR_THIS_SESSION) });
+        let again = outcome.is_err() && tries < SUBSCRIBE_TRIES_MAX;
+        match outcome {
+            Err(error) if tries == 1 => {
+                tracing::warn!(%error, "cannot subscribe to this session's events yet: a lock is seen only at the next reconcile");
+            }
+            Err(error) if !again => {
+                tracing::warn!(%error, "gave up subscribing to this session's events; is the service TermService running?");
+            }
+            Ok(()) if tries > 1 => {
+                tracing::info!("subscribed to this session's events");
+                self.hint(Hint::Sessions);
+            }
+            Ok(()) | Err(_) => {}
+        }
+        if again {
+            // SAFETY: the window is ours and alive; its procedure gets the timer's message. The same timer set again is one timer.
+            unsafe { SetTimer(window, SUBSCRIBE, SUBSCRIBE_AGAIN_MS, None) };
+        } else {
+            // SAFETY: as above. That there is no such timer is no harm.
+            unsafe { KillTimer(window, SUBSCRIBE) };
+        }
+    }
+
     fn hear(&self, message: u32, wparam: WPARAM, lparam: LPARAM) {
         let event = u32::try_from(wparam).unwrap_or(u32::MAX);
         match message {
@@ -272,6 +310,9 @@ mod tests {
             assert_eq!(next(), Hint::Sessions);
             assert_eq!(seen.locked.load(Ordering::Relaxed), locked);
         }
+        // A subscription that stands only now may have missed something.
+        post(WM_TIMER, SUBSCRIBE as u32, 0);
+        assert_eq!(next(), Hint::Sessions);
         for (event, hint) in [(PBT_APMSUSPEND, Hint::Suspend), (PBT_APMRESUMEAUTOMATIC, Hint::Resume)] {
             post(WM_POWERBROADCAST, event, 0);
             assert_eq!(next(), hint);

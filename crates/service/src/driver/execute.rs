@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bilayer_core::{Action, Event, InstanceKey, State, StopReason, Time};
+use bilayer_core::{Action, Event, HoldReason, InstanceKey, State, StopReason, Time};
 use bilayer_ipc::agent::{SessionChanged, Stop};
 use bilayer_ipc::method;
 use jiff::Timestamp;
@@ -113,6 +113,7 @@ impl Driver {
             return;
         };
         let gone = !matches!(view.state, State::Running { .. } | State::Stopping { .. });
+        let failed = matches!(view.state, State::Held(HoldReason::LaunchFailed | HoldReason::Limit));
         // An agent that outlives the service has run since its launch, whoever looks after it.
         let launched = self.runs.current(instance).and_then(|run| run.kept.as_ref()?.record.since());
         let launched = launched.filter(|_| matches!(view.state, State::Running { .. }));
@@ -125,7 +126,7 @@ impl Driver {
             let (agent, session, user) = (&status.agent, &status.session, &status.user.name);
             let (pid, generation) = (status.pid, status.generation);
             let (state, text) = (status::word(status.state), &status.reason.text);
-            if status.crash_loop {
+            if status.crash_loop || failed {
                 tracing::warn!(event = id::AGENT, %agent, %session, %user, pid, generation, state, "{text}");
             } else {
                 tracing::info!(%agent, %session, %user, pid, generation, state, "{text}");

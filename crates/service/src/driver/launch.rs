@@ -137,6 +137,7 @@ impl Driver {
             trust_writable_program: agent.command.trust_writable_program,
             elevation: agent.command.elevation,
             token: agent.command.token,
+            console_window: self.console_windows,
             leave_survivors: agent.spec.survivors == bilayer_core::Survivors::Leave,
             ..Command::new(&agent.command.program, self.group_of(&agent_name))
         };

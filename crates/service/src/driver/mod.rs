@@ -60,6 +60,8 @@ pub(crate) struct Driver {
     news: mpsc::Sender<News>,
 
     config: Config,
+    /// Console programs show a window.
+    console_windows: bool,
     agents: HashMap<SpecId, config::Agent>,
     spec_ids: BTreeMap<String, SpecId>,
     loader: Loader,

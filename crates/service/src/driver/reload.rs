@@ -1,6 +1,7 @@
 //! The configuration, given to the core for the first time and again.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use bilayer_core::{Event, SpecId};
 use bilayer_ipc::control::{ConfigurationErrors, Reloaded};
@@ -11,6 +12,7 @@ use super::news::News;
 use super::{Driver, translate};
 use crate::config::{self, Config};
 use crate::log::id;
+use crate::manager;
 
 impl Driver {
     /// Reads the configuration again, off the loop: the file may lie on a slow disk.
@@ -102,6 +104,12 @@ impl Driver {
                     "[{section}] was changed; that takes effect when the service is started again"
                 );
             }
+        }
+        let kept = |config| manager::installation(config, PathBuf::new(), Vec::new());
+        if self.host.is_some() && kept(&config) != kept(&self.config) {
+            tracing::warn!(
+                "[service] or the grace of an agent was changed in what the service manager keeps; `bilayer install` tells it"
+            );
         }
         let on_service_stop = config.service.on_service_stop;
         self.config = config;

@@ -30,7 +30,7 @@ const STARTED_AFTER: Duration = Duration::from_secs(1);
 
 /// Opens everything, supervises until the end, closes everything.
 pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
-    let Builder { config, loader, source, methods, observer, signals, dirs, host } = builder;
+    let Builder { config, loader, source, methods, observer, signals, dirs, host, console_windows } = builder;
     let mode = match source {
         SessionSource::System => ServiceMode::System,
         SessionSource::Console | SessionSource::Scripted(_) => ServiceMode::Console,
@@ -79,6 +79,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         pending: VecDeque::new(),
         news: news.clone(),
         config: config.clone(),
+        console_windows,
         agents: HashMap::new(),
         spec_ids: BTreeMap::new(),
         // An administrator's console run serves that administrator only, so it asks no more of its files than another's.

@@ -32,6 +32,7 @@ use self::control::{Decoded, decode};
 use self::inbox::Inbox;
 use self::status::Status;
 use super::handle::succeeded;
+use super::harden::harden;
 use super::manager::time_limits;
 use super::wide::{read, wide};
 use crate::{HostError, Notice};
@@ -105,7 +106,8 @@ static CODE: AtomicU8 = AtomicU8::new(1);
 ///
 /// The manager did not start this process, or cannot be reached.
 pub fn run_as_service(body: impl FnOnce(ServiceHost) -> u8 + Send + 'static) -> Result<u8, HostError> {
-    process::harden();
+    harden();
+    process::enter_system_folder();
     *BODY.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(body));
     // A process with one service need not name it: the manager knows which one it started.
     let mut name = [0_u16];

@@ -39,13 +39,13 @@ impl Drop for Handle {
 }
 
 /// The open database of services.
-pub(super) struct Manager(Handle);
+pub(super) struct Database(Handle);
 
-impl Manager {
-    pub(super) fn open(access: u32) -> io::Result<Manager> {
+impl Database {
+    pub(super) fn open(access: u32) -> io::Result<Database> {
         // SAFETY: null pointers stand for this machine and its one database.
         let raw = unsafe { OpenSCManagerW(ptr::null(), ptr::null(), access) };
-        Handle::owned(raw).map(Manager)
+        Handle::owned(raw).map(Database)
     }
 
     /// Opens a service of this name.

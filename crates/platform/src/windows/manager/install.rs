@@ -10,7 +10,7 @@ use windows_sys::Win32::System::Services::{
 };
 
 use super::super::quoting::command_line;
-use super::handle::{Manager, Service, refused};
+use super::handle::{Database, Service, refused};
 use super::settings::Settings;
 use super::{account, features, marker};
 use crate::{Account, Installation, Installed, ManagerError, Password, StartType};
@@ -22,8 +22,8 @@ const DELETE: u32 = 0x0001_0000;
 
 pub(super) fn install(what: &Installation, password: Option<&Password>) -> Result<Installed, ManagerError> {
     let failed = refused(INSTALL, &what.name);
-    let manager = Manager::open(SC_MANAGER_CONNECT | SC_MANAGER_CREATE_SERVICE).map_err(&failed)?;
-    let is_there = match manager.service(&what.name, 0) {
+    let database = Database::open(SC_MANAGER_CONNECT | SC_MANAGER_CREATE_SERVICE).map_err(&failed)?;
+    let is_there = match database.service(&what.name, 0) {
         Ok(_) => true,
         Err(error) if error.raw_os_error() == Some(ERROR_SERVICE_DOES_NOT_EXIST.cast_signed()) => false,
         Err(error) => return Err(failed(error)),
@@ -40,8 +40,8 @@ pub(super) fn install(what: &Installation, password: Option<&Password>) -> Resul
     }
     let mut changes = Vec::new();
     let service = match is_there {
-        false => create(&manager, what, &settings, password)?,
-        true => update(&manager, what, &settings, password, &mut changes)?,
+        false => create(&database, what, &settings, password)?,
+        true => update(&database, what, &settings, password, &mut changes)?,
     };
     // What the system did not take over without a word is no change either.
     let kept = Settings::of(&service).map_err(&failed)?.differences(&settings);
@@ -53,13 +53,13 @@ pub(super) fn install(what: &Installation, password: Option<&Password>) -> Resul
 
 /// Makes the service and marks it as ours; one that could not be marked does not stay.
 fn create(
-    manager: &Manager,
+    database: &Database,
     what: &Installation,
     settings: &Settings,
     password: Option<&Password>,
 ) -> Result<Service, ManagerError> {
     let failed = failed(what, settings);
-    let service = settings.create(manager, &what.name, password).map_err(&failed)?;
+    let service = settings.create(database, &what.name, password).map_err(&failed)?;
     if let Err(error) = marker::write(&what.name, &what.config) {
         if let Err(error) = service.delete() {
             tracing::warn!(%error, name = %what.name, "a service that could not be finished could not be removed");
@@ -71,14 +71,14 @@ fn create(
 
 /// Brings a service of ours up to date, and notes what is different.
 fn update(
-    manager: &Manager,
+    database: &Database,
     what: &Installation,
     settings: &Settings,
     password: Option<&Password>,
     changes: &mut Vec<String>,
 ) -> Result<Service, ManagerError> {
     let failed = failed(what, settings);
-    let service = manager.service(&what.name, SERVICE_ALL_ACCESS).map_err(&failed)?;
+    let service = database.service(&what.name, SERVICE_ALL_ACCESS).map_err(&failed)?;
     let old = Settings::of(&service).map_err(&failed)?;
     changes.extend(old.differences(settings));
     let (was, is) = (features::is_delayed(&service), what.start == StartType::Delayed);
@@ -91,9 +91,9 @@ fn update(
     Ok(service)
 }
 
-pub(super) fn uninstall(manager: &Manager, name: &str) -> Result<(), ManagerError> {
+pub(super) fn uninstall(database: &Database, name: &str) -> Result<(), ManagerError> {
     let failed = refused("uninstall", name);
-    let service = manager.service(name, DELETE).map_err(&failed)?;
+    let service = database.service(name, DELETE).map_err(&failed)?;
     if marker::read(name).is_none() {
         return Err(ManagerError::NotOurs { name: name.to_owned() });
     }

@@ -22,7 +22,7 @@ use windows_sys::Win32::System::Services::{
     SERVICE_STOP_PENDING, SERVICE_STOPPED,
 };
 
-use self::handle::{Manager, refused};
+use self::handle::{Database, refused};
 use super::host::Limits;
 use crate::{Installation, Installed, InstalledService, ManagerError, Password, RunEnd, RunState, RunStatus};
 
@@ -33,12 +33,12 @@ const NEVER_STARTED: u32 = 1077;
 pub const HAS_SERVICES: bool = true;
 
 /// A connection to the service manager.
-pub struct ServiceManager(Manager);
+pub struct Services(Database);
 
-impl ServiceManager {
+impl Services {
     /// Connects. Anybody may; what is done then may need more.
-    pub async fn open() -> Result<ServiceManager, ManagerError> {
-        Manager::open(SC_MANAGER_CONNECT).map(ServiceManager).map_err(refused("look for", "manager"))
+    pub async fn open() -> Result<Services, ManagerError> {
+        Database::open(SC_MANAGER_CONNECT).map(Services).map_err(refused("look for", "manager"))
     }
 
     /// Installs a service, or brings one that Bilayer installed up to date.
@@ -109,8 +109,8 @@ pub fn installed_services() -> Vec<InstalledService> {
 /// How long the system waits for this service when it goes down, from what the manager and the registry say; where they do
 /// not, what Windows has by itself.
 pub(super) fn time_limits(name: &str) -> Limits {
-    let asked = Manager::open(SC_MANAGER_CONNECT)
-        .and_then(|manager| manager.service(name, SERVICE_QUERY_CONFIG))
+    let asked = Database::open(SC_MANAGER_CONNECT)
+        .and_then(|database| database.service(name, SERVICE_QUERY_CONFIG))
         .and_then(|service| features::preshutdown_timeout(&service));
     let shutdown = registry::Key::local_machine(r"SYSTEM\CurrentControlSet\Control")
         .and_then(|key| key.text("WaitToKillServiceTimeout"))

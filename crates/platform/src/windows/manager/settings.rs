@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::super::handle::succeeded;
 use super::super::wide::{read, wide};
-use super::handle::{Manager, Service};
+use super::handle::{Database, Service};
 use crate::Password;
 
 /// The settings that come with the service itself.
@@ -33,7 +33,7 @@ impl Settings {
     /// Makes a service.
     pub(super) fn create(
         &self,
-        manager: &Manager,
+        database: &Database,
         name: &str,
         password: Option<&Password>,
     ) -> io::Result<Service> {
@@ -41,7 +41,7 @@ impl Settings {
         // SAFETY: the database is open; every text has its end marker, the list two; no tag is asked for.
         let raw = unsafe {
             CreateServiceW(
-                manager.raw(),
+                database.raw(),
                 name.as_ptr(),
                 texts.display_name.as_ptr(),
                 SERVICE_ALL_ACCESS,
