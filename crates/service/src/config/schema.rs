@@ -83,7 +83,7 @@ struct Agent {
     /// Only the sessions of these users, by name or id. Without it: of everybody.
     #[schemars(extend("minItems" = 1))]
     users: Vec<String>,
-    /// Only the sessions of members of these groups. Without it: of everybody.
+    /// Only the sessions of members of these groups; on Windows by name, `DOMAIN\NAME` or SID. Without it: of everybody.
     #[schemars(extend("minItems" = 1))]
     groups: Vec<String>,
     /// Only remote sessions (`true`) or only local ones (`false`). Without it: both.
