@@ -97,7 +97,7 @@ fn c_agent(test: &str) -> Option<PathBuf> {
         return None;
     }
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-agent-{test}"));
-    let mut compile = std::process::Command::new("cc");
+    let mut compile = Command::new("cc");
     compile.current_dir(examples().join("c-agent")).args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-o"]);
     compile.arg(&program).args(["agent.c", "json.c", "wire_posix.c"]);
     assert!(compile.status().unwrap().success());
