@@ -8,12 +8,13 @@ use crate::tests::{self, Count};
 use crate::{docs, fuzz, licences, tidy, wasm};
 
 /// The steps, cheap and telling ones first.
-const STEPS: [(&str, Step); 13] = [
+const STEPS: [(&str, Step); 14] = [
     ("format", || crate::format().map(done)),
     ("tidy", || tidy::tidy().map(done)),
     ("licences", || licences::deny().map(done)),
     ("clippy", || crate::clippy().map(done)),
     ("clippy for Windows", || crate::clippy_windows().map(done)),
+    ("check for MSVC", || crate::check_msvc().map(done)),
     ("core without a host", || wasm::wasm().map(done)),
     ("tests", || tests::workspace().map(Outcome::Counted)),
     ("schema files", || docs::schema(true).map(done)),

@@ -138,7 +138,8 @@ fn root() -> PathBuf {
 fn lint() -> Result<()> {
     format()?;
     clippy()?;
-    clippy_windows()
+    clippy_windows()?;
+    check_msvc()
 }
 
 fn format() -> Result<()> {
@@ -149,13 +150,25 @@ fn clippy() -> Result<()> {
     run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
-/// The test beds and the benchmark drive Linux; everything else is for both systems.
+/// Packages that drive Linux, or a target of their own; everything else is for both systems.
+const NOT_FOR_WINDOWS: [&str; 3] = ["e2e", "bench", "pure"];
+
 fn clippy_windows() -> Result<()> {
     targets::ensure(targets::WINDOWS)?;
     let mut command = cargo(["clippy", "--workspace", "--all-targets", "--target", targets::WINDOWS]);
-    command.args(["--exclude", "e2e", "--exclude", "bench", "--exclude", "xtask", "--exclude", "pure"]);
+    command.args(NOT_FOR_WINDOWS.map(|package| format!("--exclude={package}")));
     command.args(["--features", "e2e-windows/agent"]);
     run(command.args(["--", "-D", "warnings"]))
+}
+
+/// Whether the compilers of Visual Studio would take it, for both processors: checking needs no linker.
+fn check_msvc() -> Result<()> {
+    for target in targets::MSVC {
+        targets::ensure(target)?;
+        let mut command = cargo(["check", "--workspace", "--target", target]);
+        run(command.args(NOT_FOR_WINDOWS.map(|package| format!("--exclude={package}"))))?;
+    }
+    Ok(())
 }
 
 fn sim(events: u64) -> Result<()> {

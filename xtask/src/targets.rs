@@ -13,6 +13,8 @@ use crate::setup;
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 /// The Windows that this machine can compile for.
 pub(crate) const WINDOWS: &str = "x86_64-pc-windows-gnu";
+/// The Windows that people on Windows compile for.
+pub(crate) const MSVC: [&str; 2] = ["x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc"];
 
 /// Gives the installed compiler a standard library for `target`, if it has none.
 pub(crate) fn ensure(target: &str) -> Result<()> {

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::process::{cargo, watch};
-use crate::{is_root, root, setup, targets, typescript};
+use crate::{dist, is_root, root, setup, targets, typescript};
 
 /// How many tests a suite ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,11 @@ impl Count {
 /// Every test of the workspace, documentation examples among them.
 pub(crate) fn workspace() -> Result<Count> {
     typescript::build()?;
-    suite("the tests", &mut cargo(["test", "--workspace", "--no-fail-fast"]))
+    let mut tests = cargo(["test", "--workspace", "--no-fail-fast"]);
+    if std::env::consts::OS == "windows" {
+        tests.args(crate::NOT_FOR_WINDOWS.map(|package| format!("--exclude={package}")));
+    }
+    suite("the tests", &mut tests)
 }
 
 /// The whole system on real systemd and logind.
@@ -95,6 +99,7 @@ fn scenarios_under_wine(options: &[String]) -> Result<Count> {
     let mut agent =
         cargo(["build", "--package", "e2e-windows", "--features", "agent", "--bin", "windows-agent"]);
     crate::process::run(agent.args(windows))?;
+    dist::packages_for_tests(&root().join("target").join(targets::WINDOWS).join("debug/bilayer.exe"))?;
     suite("e2e-windows", cargo(["run", "--quiet", "--package", "e2e-windows", "--"]).args(options))
 }
 

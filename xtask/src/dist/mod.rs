@@ -60,12 +60,27 @@ pub(crate) fn dist(options: &Options) -> Result<()> {
     };
     let name = format!("bilayer-{version}-windows-{ARCHITECTURE}");
     let stage = stage(&out.join(&name), &program, epoch)?;
+    completions(&stage, &program, epoch)?;
     let built = [
         zip::zip(&stage, &out.join(format!("{name}.zip")))?,
         msi::msi(&stage, &version, &out.join(format!("{name}.msi")), epoch)?,
     ];
     fs::remove_dir_all(&stage)?;
     checksums(&out, &built)
+}
+
+/// Two packages of one program for the tests of upgrades, into the folder that it is in.
+pub(crate) fn packages_for_tests(program: &Path) -> Result<()> {
+    setup::ensure(&setup::DIST)?;
+    /// Any time will do; an archive knows none before 1980.
+    const EPOCH: u64 = 1_600_000_000;
+    let folder = program.parent().context("a program is in a folder")?;
+    for (name, version) in [("package-older", "0.1.0"), ("package-newer", "0.2.0")] {
+        let stage = stage(&folder.join(name), program, EPOCH)?;
+        msi::msi(&stage, version, &folder.join(format!("{name}.msi")), EPOCH)?;
+        fs::remove_dir_all(&stage)?;
+    }
+    Ok(())
 }
 
 /// The version of the whole workspace.
@@ -107,7 +122,7 @@ fn release_build(epoch: u64) -> Result<PathBuf> {
 /// Lays out the folder that people unpack; every file bears the same time.
 fn stage(folder: &Path, program: &Path, epoch: u64) -> Result<PathBuf> {
     let _ = fs::remove_dir_all(folder);
-    fs::create_dir_all(folder.join("completions"))?;
+    fs::create_dir_all(folder)?;
     let windows = root().join("packaging/windows");
     let mut files = vec![
         (program.to_path_buf(), "bilayer.exe".to_owned()),
@@ -129,17 +144,29 @@ fn stage(folder: &Path, program: &Path, epoch: u64) -> Result<PathBuf> {
         fs::copy(&from, &to)
             .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
     }
+    date(folder, epoch)?;
+    Ok(folder.to_path_buf())
+}
+
+/// Adds completions for shells. The program that is packed prints them: what it offers is not the same on every system. And so
+/// it has run once.
+fn completions(stage: &Path, program: &Path, epoch: u64) -> Result<()> {
     let runner = root().join("e2e/wine/run.sh");
+    fs::create_dir_all(stage.join("completions"))?;
     for (shell, file) in COMPLETIONS {
-        // From the program that is packed: what it offers is not the same on every system. And so it has started once.
         let text = read(Command::new(&runner).arg(program).args(["completions", shell]))?;
-        fs::write(folder.join("completions").join(file), text)?;
+        fs::write(stage.join("completions").join(file), text)?;
     }
+    date(stage, epoch)
+}
+
+/// Gives every file below a folder the same time.
+fn date(folder: &Path, epoch: u64) -> Result<()> {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(epoch);
     for file in files_below(folder)? {
         fs::File::options().write(true).open(folder.join(file))?.set_modified(time)?;
     }
-    Ok(folder.to_path_buf())
+    Ok(())
 }
 
 /// All files below a folder, by their names relative to it, in order.

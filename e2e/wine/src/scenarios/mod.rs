@@ -1,6 +1,7 @@
 //! What must hold, each in a Windows of its own.
 
 mod console;
+mod package;
 mod wire;
 
 use anyhow::Result;
@@ -30,6 +31,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("console: what an agent leaves behind is killed", console::child_left_behind),
     scenario("console: programs that cannot be run are held with the reason", console::bad_programs),
     scenario("console: paths with spaces, other scripts and over 260 characters", console::paths),
+    scenario("package: installed, edited, upgraded in place, removed", package::life),
+    scenario("package: what a person stopped stays stopped", package::stopped),
+    scenario("package: a configuration that was there first counts", package::own_configuration),
+    scenario("package: an installation that fails leaves nothing behind", package::undone),
     scenario("wire: an agent in Rust and one in C are told to stop", wire::agents_of_both_kinds),
     scenario("wire: a client outside the agent's job is refused", wire::outsider),
     scenario("wire: clients that misbehave are closed, and layer 0 serves on", wire::misbehaving),
