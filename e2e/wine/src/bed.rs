@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use wtsapi32_stand_in::script::FOLDER;
-use wtsapi32_stand_in::{Event, Script, Session, State};
+use wtsapi32_stand_in::script::{FOLDER, MESSAGES};
+use wtsapi32_stand_in::{Event, Message, Script, Session, State};
 
 use crate::process::Process;
 use crate::wait::until;
@@ -39,7 +39,7 @@ impl Prepared {
             "{} has no bilayer.exe; `cargo xtask e2e-windows` builds it",
             built.display()
         );
-        compile_c_agent(&built.join("c-agent.exe"))?;
+        compile_c(&built)?;
         let prepared = Self { prefix: target.join("wine-bed/prepared"), built };
         if !prepared.prefix.join("ready-for-the-bed").exists() {
             prepared.register_stand_in()?;
@@ -61,12 +61,18 @@ impl Prepared {
     }
 }
 
-/// The example in C, as its own instructions say.
-fn compile_c_agent(program: &Path) -> Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/c-agent");
-    let mut compile = Command::new("x86_64-w64-mingw32-gcc");
-    compile.current_dir(folder).args(["-std=c11", "-O2", "-Wall", "-Werror", "-o"]).arg(program);
-    read(compile.args(["agent.c", "json.c", "wire_windows.c", "-ladvapi32"])).map(drop)
+/// The example in C, as its own instructions say, and the bed's own tool.
+fn compile_c(built: &Path) -> Result<()> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (folder, program, words) in [
+        ("../../examples/c-agent", "c-agent.exe", &["agent.c", "json.c", "wire_windows.c", "-ladvapi32"][..]),
+        (".", "scm.exe", &["scm.c", "-ladvapi32"]),
+    ] {
+        let mut compile = Command::new("x86_64-w64-mingw32-gcc");
+        compile.current_dir(here.join(folder)).args(["-std=c11", "-O2", "-Wall", "-Werror", "-o"]);
+        read(compile.arg(built.join(program)).args(words))?;
+    }
+    Ok(())
 }
 
 /// A running Windows. It ends, with everything in it, when this is dropped.
@@ -82,11 +88,15 @@ impl Bed {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let prefix = prepared.prefix.with_file_name(name);
-        // Links, not copies: Wine replaces the files of its registry, and writes to none of the system's.
+        // Links to the system's files, which nobody writes to; the registry is written in place.
         read(Command::new("cp").args(["--archive", "--link"]).arg(&prepared.prefix).arg(&prefix))?;
+        for hive in ["system.reg", "user.reg", "userdef.reg"] {
+            fs::remove_file(prefix.join(hive))?;
+            fs::copy(prepared.prefix.join(hive), prefix.join(hive))?;
+        }
         let bed = Self { prefix, built: prepared.built.clone(), keep: false };
         bed.install("wtsapi32_stand_in.dll", r"C:\windows\system32\wtsapi32.dll")?;
-        for program in ["bilayer.exe", "rust-agent.exe", "c-agent.exe", "windows-agent.exe"] {
+        for program in ["bilayer.exe", "rust-agent.exe", "c-agent.exe", "windows-agent.exe", "scm.exe"] {
             bed.install(program, &format!(r"{PROGRAMS}\{program}"))?;
         }
         fs::create_dir_all(bed.path(FOLDER))?;
@@ -166,6 +176,12 @@ impl Bed {
         })
     }
 
+    /// What people were shown.
+    pub(crate) fn messages(&self) -> Result<Vec<Message>> {
+        let text = fs::read_to_string(self.path(FOLDER).join(MESSAGES)).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).context("a message of the stand-in")).collect()
+    }
+
     /// Every living process of this Windows whose program is `program`, by its file name.
     pub(crate) fn processes(&self, program: &str) -> Result<Vec<Process>> {
         Process::all(&self.prefix, program)
@@ -185,7 +201,7 @@ impl Drop for Bed {
     }
 }
 
-/// A user at the console, unlocked, whose logon is like no other.
+/// A user at the machine's own screen, unlocked, whose logon is like no other.
 pub(crate) fn console(id: u32, user: &str) -> Session {
     // 2022 in units of 100 ns since 1601, and a second more for each logon.
     static LOGONS: AtomicU32 = AtomicU32::new(0);
@@ -202,6 +218,18 @@ pub(crate) fn console(id: u32, user: &str) -> Session {
         token_error: None,
         answer: Some(1),
     }
+}
+
+/// A user who was switched away from.
+pub(crate) fn away(session: &mut Session) {
+    session.state = State::Disconnected;
+    session.station = String::new();
+}
+
+/// A user who is in front again.
+pub(crate) fn at_the_console(session: &mut Session) {
+    session.state = State::Active;
+    session.station = "Console".into();
 }
 
 /// Runs a command to its end and returns its output; anything but success is an error with what it said.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use wtsapi32_stand_in::{Script, Session};
 
 use crate::bed::{Bed, PROGRAMS, appended, output};
 use crate::process::Process;
@@ -75,27 +76,88 @@ impl Drop for Console {
     }
 }
 
+/// What `ControlService` calls a change of parameters.
+const PARAMCHANGE: &str = "6";
+/// The bed's tool for services.
+pub(crate) const SCM: &str = r"C:\Program Files\Acme\scm.exe";
+/// Where the service writes its log.
+const LOG: &str = r"C:\ProgramData\acme\log\acme.log";
+
+/// The service under the service manager. It ends with its bed.
+pub(crate) struct Service<'a> {
+    bed: &'a Bed,
+}
+
+impl<'a> Service<'a> {
+    /// Writes the configuration, installs and starts it, and returns once it answers.
+    pub(crate) fn start(bed: &'a Bed, config: &str) -> Result<Self> {
+        bed.write(CONFIG, config)?;
+        command(bed, &["install"])?;
+        command(bed, &["start"])?;
+        until("bilayer answers", SOON, || status(bed).map(Some))?;
+        Ok(Self { bed })
+    }
+
+    /// Changes what terminal services say, and has the service look at it.
+    pub(crate) fn play(&self, change: impl FnOnce(&mut Script)) -> Result<()> {
+        self.bed.play(change)?;
+        self.look_again()
+    }
+
+    /// Changes one session, and has the service look at it.
+    pub(crate) fn change(&self, session: u32, change: impl FnOnce(&mut Session)) -> Result<()> {
+        self.play(|script| {
+            if let Some(found) = script.sessions.iter_mut().find(|found| found.id == session) {
+                change(found);
+            }
+        })
+    }
+
+    /// Stands for the session change control, which Wine's service manager cannot send.
+    pub(crate) fn look_again(&self) -> Result<()> {
+        control(self.bed, PARAMCHANGE)
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> Result<Process> {
+        let of_service = |process: &Process| {
+            process.words().is_some_and(|words| words.get(1).is_some_and(|word| word == "service"))
+        };
+        let found = self.bed.processes("bilayer.exe")?.into_iter().find(of_service);
+        found.context("the service has no process")
+    }
+}
+
+/// Sends a control to the service.
+pub(crate) fn control(bed: &Bed, code: &str) -> Result<()> {
+    bed.run([SCM, "acme", "control", code]).map(drop)
+}
+
+/// The state of the service, as the service manager has it: `RUNNING`, `STOPPED`; nothing if there is no such service.
+pub(crate) fn state(bed: &Bed) -> Result<Option<String>> {
+    let answer = output(&mut bed.wine(["sc", "query", "acme"]))?;
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let state = text.lines().find(|line| line.trim_start().starts_with("STATE"));
+    Ok(state.and_then(|line| line.split_whitespace().last()).map(str::to_owned))
+}
+
 fn said_file(bed: &Bed) -> PathBuf {
     bed.prefix().join("bilayer.out")
 }
 
-/// All that `bilayer run` printed.
+/// All that layer 0 said: `bilayer run` to its console, the service to its log.
 pub(crate) fn said(bed: &Bed) -> String {
-    fs::read_to_string(said_file(bed)).unwrap_or_default()
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    read(said_file(bed)) + &read(bed.path(LOG))
 }
 
-/// All that can be found of what layer 0 said.
-pub(crate) fn logs(bed: &Bed) -> String {
-    said(bed)
-}
-
-/// Waits until `bilayer run` has said something.
+/// Waits until layer 0 has said something.
 pub(crate) fn until_said(bed: &Bed, what: &str) -> Result<()> {
     until(&format!("the log says `{what}`"), SOON, || Ok(said(bed).contains(what).then_some(())))
 }
 
 /// A command of the program that succeeds; returns what it printed.
-pub(crate) fn command<const N: usize>(bed: &Bed, words: [&str; N]) -> Result<String> {
+pub(crate) fn command(bed: &Bed, words: &[&str]) -> Result<String> {
     let Output { status, stdout, stderr } = command_output(bed, words)?;
     let stdout = String::from_utf8_lossy(&stdout).into_owned();
     ensure!(
@@ -108,14 +170,13 @@ pub(crate) fn command<const N: usize>(bed: &Bed, words: [&str; N]) -> Result<Str
 }
 
 /// A command of the program, however it ends.
-pub(crate) fn command_output<const N: usize>(bed: &Bed, words: [&str; N]) -> Result<Output> {
-    let mut command = bed.wine([BILAYER, "--config", CONFIG]);
-    output(command.args(words))
+pub(crate) fn command_output(bed: &Bed, words: &[&str]) -> Result<Output> {
+    output(bed.wine([BILAYER, "--config", CONFIG]).args(words))
 }
 
 /// `bilayer status --json`.
 pub(crate) fn status(bed: &Bed) -> Result<Value> {
-    let text = command(bed, ["status", "--json"])?;
+    let text = command(bed, &["status", "--json"])?;
     serde_json::from_str(&text).with_context(|| format!("status printed {text}"))
 }
 

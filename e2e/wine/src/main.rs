@@ -79,7 +79,7 @@ fn run(scenario: &Scenario, prepared: &Prepared, keep: bool) -> Result<String> {
     let mut bed = Bed::fresh(prepared).context("no fresh prefix")?;
     let seen = (scenario.run)(&bed);
     if seen.is_err() {
-        println!("--- bilayer said\n{}---", layer0::logs(&bed));
+        println!("--- bilayer said\n{}---", layer0::said(&bed));
         if keep {
             println!("--- left in {}", bed.keep().display());
         }

@@ -1,7 +1,8 @@
 //! An agent for Windows that does one thing wrong, or a client of a pipe that does.
 //!
 //! `waits FILE` writes where it could connect to `FILE.endpoint`, and leaves when FILE appears, with the code in it · `deaf`
-//! ignores being asked to end · `parent` starts a child and leaves · `exits CODE` leaves at once.
+//! ignores being asked to end · `parent` starts a child and leaves · `exits CODE` leaves at once · `service …` is a program that the service manager starts and never
+//! hears of.
 //!
 //! `client HOW [ENDPOINT TOKEN]` is a client, of the endpoint that layer 0 gave it if none is named: `honest` says hello and
 //! prints the answer, `wrong-token` does so with a token of its own, `silent` says nothing, `endless` sends a header without an
@@ -25,7 +26,7 @@ fn main() -> io::Result<ExitCode> {
         ["waits", file] => waits(file)?,
         ["deaf"] => deaf()?,
         ["parent"] => leave_a_child()?,
-        ["child"] => loop {
+        ["child"] | ["service", ..] => loop {
             std::thread::park();
         },
         ["exits", code] => leave(code),

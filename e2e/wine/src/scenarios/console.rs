@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use super::only;
 use crate::bed::Bed;
 use crate::layer0::{
     BILAYER, CONFIG, Console, SOON, agent_in, agent_when, command, command_output, config, ready, running,
@@ -14,13 +15,6 @@ use crate::wait::until;
 
 const LOCK: u32 = 7;
 const UNLOCK: u32 = 8;
-
-/// The only agent process of the bed.
-fn only(bed: &Bed, program: &str) -> Result<crate::process::Process> {
-    let mut found = bed.processes(program)?;
-    ensure!(found.len() == 1, "{} processes of {program}", found.len());
-    found.pop().context("one")
-}
 
 /// Killed from outside Windows; a new process takes its place, and Ctrl-C ends everything.
 pub(super) fn crash(bed: &Bed) -> Result<String> {
@@ -55,7 +49,7 @@ pub(super) fn exit_codes(bed: &Bed) -> Result<String> {
         let before = match agent_in(bed, 1)? {
             Some(agent) if agent.runs() => agent,
             _ => {
-                command(bed, ["agents", "start", "desk", "--all"]).ok();
+                command(bed, &["agents", "start", "desk", "--all"]).ok();
                 running(bed, 1)?
             }
         };
@@ -117,7 +111,7 @@ pub(super) fn deaf(bed: &Bed) -> Result<String> {
 
 fn stopped_at_its_grace(bed: &Bed, mut is_dead: impl FnMut() -> Result<bool>) -> Result<String> {
     let asked = Instant::now();
-    command(bed, ["agents", "stop", "desk", "--all"])?;
+    command(bed, &["agents", "stop", "desk", "--all"])?;
     until("it is killed", SOON, || Ok(is_dead()?.then_some(())))?;
     let took = asked.elapsed();
     ensure!(took >= Duration::from_millis(900), "killed after {took:?}, before its grace of 1 s");
@@ -189,7 +183,7 @@ pub(super) fn paths(bed: &Bed) -> Result<String> {
         }
         console.interrupt()?;
     }
-    let check = command_output(bed, ["config", "check", CONFIG])?;
+    let check = command_output(bed, &["config", "check", CONFIG])?;
     ensure!(check.status.success(), "the check agrees: {}", String::from_utf8_lossy(&check.stderr));
     Ok(seen.join(", "))
 }

@@ -2,11 +2,14 @@
 
 mod console;
 mod package;
+mod service;
+mod sessions;
 mod wire;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::bed::Bed;
+use crate::process::Process;
 
 /// Something that must hold.
 pub(crate) struct Scenario {
@@ -38,4 +41,34 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("wire: an agent in Rust and one in C are told to stop", wire::agents_of_both_kinds),
     scenario("wire: a client outside the agent's job is refused", wire::outsider),
     scenario("wire: clients that misbehave are closed, and layer 0 serves on", wire::misbehaving),
+    scenario("service: installed, started, asked, stopped, removed", service::whole_life),
+    scenario("service: killed, it leaves no agent, and can be started again", service::killed),
+    scenario("service: with keep, agents outlive it and are adopted", service::kept),
+    scenario("service: what is missing, there already or not ours is refused", service::refusals),
+    scenario("service: a service that is disabled is not started", service::disabled),
+    scenario("service: one that was deleted and is held open is waited for", service::marked_for_deletion),
+    scenario("service: a start that does not come up in time is an error", service::timeout),
+    scenario("service: agents under an account that cannot serve them are refused", service::account),
+    scenario(
+        "sessions: a logon starts an agent, a logoff ends it, and the service lives on",
+        sessions::logon_logoff,
+    ),
+    scenario("sessions: a switch of users moves the agent", sessions::switch),
+    scenario("sessions: a remote session is served while it is connected", sessions::remote),
+    scenario("sessions: a lock and an unlock reach the agent", sessions::lock),
+    scenario("sessions: an agent that exits before its session ends is not restarted", sessions::exits_first),
+    scenario("sessions: a hung agent is killed at the logoff", sessions::hung_at_logoff),
+    scenario("sessions: a session number that another user gets is another session", sessions::reused),
+    scenario("sessions: a token that is not ready is waited for", sessions::token_not_ready),
+    scenario("sessions: one that is locked from birth", sessions::locked_from_birth),
+    scenario("sessions: terminal services that are away stop nobody", sessions::terminal_services_away),
+    scenario("sessions: 200 at once", sessions::many),
+    scenario("messages: to one session, a user, all; the answer comes back", sessions::messages),
 ];
+
+/// The only process of a program.
+fn only(bed: &Bed, program: &str) -> Result<Process> {
+    let mut found = bed.processes(program)?;
+    ensure!(found.len() == 1, "{} processes of {program}", found.len());
+    found.pop().context("one")
+}

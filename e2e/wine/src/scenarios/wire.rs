@@ -16,7 +16,7 @@ pub(super) fn agents_of_both_kinds(bed: &Bed) -> Result<String> {
         let mut console = Console::start(bed, &config(program, &[], "heartbeat = \"1s\""))?;
         let agent = ready(bed, 1)?;
         ensure!(agent.entry["connected"] == true, "{program} is connected: {}", agent.entry);
-        let status = command(bed, ["message", "--json", "--all", "--title", "Update", "at noon"])?;
+        let status = command(bed, &["message", "--json", "--all", "--title", "Update", "at noon"])?;
         ensure!(status.contains("\"agent\""), "{program} showed the message: {status}");
         // Heartbeats that do not come would be missed after a second.
         throughout("it is not taken for hung", Duration::from_millis(2500), || {
@@ -59,7 +59,7 @@ pub(super) fn misbehaving(bed: &Bed) -> Result<String> {
             until_said(bed, &format!("{how} was told"))?;
         }
         ensure!(!said(bed).contains("resume"), "{how} was let in: {}", said(bed));
-        command(bed, ["status"]).with_context(|| format!("after {how}"))?;
+        command(bed, &["status"]).with_context(|| format!("after {how}"))?;
         let code = console.interrupt()?;
         ensure!(code.success(), "{how}: a clean end, not {code}");
         seen.push(how);
