@@ -141,8 +141,9 @@ pub(super) fn bad_programs(bed: &Bed) -> Result<String> {
             // What `config check` finds is refused before anything starts.
             Err(refused) => {
                 let text = format!("{refused:#}");
-                ensure!(said(bed).contains(program), "it says which: {text}: {}", said(bed));
-                seen.push(format!("{program}: refused at the start"));
+                let said = said(bed);
+                let line = said.lines().rfind(|line| line.starts_with("error:") && line.contains(program));
+                seen.push(line.with_context(|| format!("it says which: {text}"))?.to_owned());
                 continue;
             }
         };

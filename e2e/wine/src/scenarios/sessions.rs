@@ -80,8 +80,9 @@ pub(super) fn remote(bed: &Bed) -> Result<String> {
         away(session);
         session.remote = false;
     })?;
-    agent_when(bed, 3, "is stopped", |agent| agent.pid.is_none())?;
-    only(bed, "rust-agent.exe")?;
+    until("her agent is gone", SOON, || Ok(only(bed, "rust-agent.exe").ok()))?;
+    ensure!(agent_in(bed, 3)?.is_none_or(|agent| agent.pid.is_none()), "hers is the one that is gone");
+    running(bed, 1)?;
     service.change(3, |session| {
         at_the_console(session);
         (session.station, session.remote) = ("RDP-Tcp#8".into(), true);
