@@ -1,14 +1,13 @@
 //! Life under the service manager.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Output;
+use std::fs;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use super::only;
-use crate::bed::{Bed, appended};
+use crate::bed::{Bed, appended, read};
 use crate::layer0::{
     BILAYER, CONFIG, SCM, SOON, Service, agent_when, command, command_output, config, ready, state, status,
 };
@@ -97,14 +96,16 @@ pub(super) fn refusals(bed: &Bed) -> Result<String> {
         ensure!(said.contains("no service acme"), "`{words}` of what is not there: {said}");
         seen.push(said);
     }
-    fs::set_permissions(bed.path(CONFIG), Permissions::from_mode(0o666))?;
+    // Wine makes a descriptor of the file's mode.
+    let mode = |mode: &str| read(Command::new("chmod").arg(mode).arg(bed.path(CONFIG)));
+    mode("666")?;
     let said = refused(bed, "install")?;
     ensure!(
         said.contains("write") || said.contains("writable"),
         "a configuration that everybody can write: {said}"
     );
     seen.push(said);
-    fs::set_permissions(bed.path(CONFIG), Permissions::from_mode(0o600))?;
+    mode("600")?;
     bed.run(["sc", "create", "acme", "binPath=", r"C:\windows\system32\notepad.exe"])?;
     for words in ["install", "uninstall"] {
         let said = refused(bed, words)?;
