@@ -108,7 +108,9 @@ fn release_build(epoch: u64) -> Result<PathBuf> {
         let home = std::env::home_dir().context("there is no home folder")?;
         anyhow::Ok(home.join(".cargo"))
     })?;
+    let sysroot = read(&mut program("rustc", ["--print", "sysroot"]))?;
     let flags = [
+        format!("--remap-path-prefix={}/lib/rustlib/src/rust=/rust", sysroot.trim()),
         format!("--remap-path-prefix={}=/bilayer", root().display()),
         format!("--remap-path-prefix={}=/cargo", home.display()),
         "-Clink-arg=-Wl,--no-insert-timestamp".to_owned(),
