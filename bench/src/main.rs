@@ -43,7 +43,7 @@ struct Args {
     /// Shawl built for Windows, which is measured beside ours.
     #[arg(long, value_name = "EXE", requires = "windows")]
     shawl: Option<PathBuf>,
-    /// Only these: restart, idle, wire, simulation; on Windows restart, session, stop, memory.
+    /// Only these: restart, idle, wire, simulation; on Windows restart, session, crowd.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     #[command(subcommand)]

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use wtsapi32_stand_in::{Script, Session, State, script};
 
 /// Where the programs lie in the prefix, and everything that they read and write.
 const FOLDER: &str = r"C:\bench";
@@ -33,9 +34,13 @@ impl Bed {
         println!("making a Wine prefix for this run");
         bed.prepare()?;
         fs::create_dir_all(bed.path(""))?;
+        // Agents of a desktop: programs with a console would be given one by the system, a process more.
         bed.compile("child", &["-mwindows"])?;
+        bed.compile("agent", &["-mwindows"])?;
+        bed.compile("control", &["-mwindows"])?;
         bed.compile("floor", &["-mconsole"])?;
         bed.copy(&bed.built.join("bilayer.exe"), "bilayer.exe")?;
+        bed.play_sessions()?;
         Ok(bed)
     }
 
@@ -45,6 +50,26 @@ impl Bed {
         let mut make = Command::new(runner);
         make.env("WINE_PREFIX_DIR", &self.prefix).args(["cmd", "/c", "exit"]);
         finish(&mut make)
+    }
+
+    /// Puts the stand-in for terminal services, which Wine lacks, in the place of Wine's own. It plays one session.
+    fn play_sessions(&self) -> Result<()> {
+        let library = self.prefix.join("drive_c/windows/system32/wtsapi32.dll");
+        fs::remove_file(&library)?;
+        fs::copy(self.built.join("wtsapi32_stand_in.dll"), &library)
+            .context("the stand-in for wtsapi32.dll")?;
+        let key = r"HKCU\Software\Wine\DllOverrides";
+        self.run(["reg", "add", key, "/v", "wtsapi32", "/d", "native,builtin", "/f"])?;
+        let script = self.prefix.join("drive_c").join(script_folder());
+        fs::create_dir_all(script)?;
+        self.play(&[logon(1)])
+    }
+
+    /// Says who is logged on from now on.
+    pub(crate) fn play(&self, sessions: &[Session]) -> Result<()> {
+        let script = Script { sessions: sessions.to_vec(), events: Vec::new() };
+        let folder = self.prefix.join("drive_c").join(script_folder());
+        script.write(&folder).context("cannot write the script of the sessions")
     }
 
     /// A file of this bed as Windows knows it.
@@ -74,11 +99,13 @@ impl Bed {
         finish(&mut self.wine(words))
     }
 
-    /// Starts an installed service. Wine's service manager may refuse that for a moment after the installation.
-    pub(crate) fn start_service(&self, name: &str) -> Result<()> {
+    /// Runs a Windows program that starts a service. The service manager refuses that while it starts others, as it does
+    /// when a prefix is new (error 1055).
+    pub(crate) fn start_service<'w>(&self, words: impl IntoIterator<Item = &'w str> + Clone) -> Result<()> {
         let deadline = Instant::now() + SERVICE_MAX;
-        while let Err(error) = self.run(["sc", "start", name]) {
-            ensure!(Instant::now() < deadline, "{name} does not start: {error:#}");
+        while let Err(error) = self.run(words.clone()) {
+            ensure!(Instant::now() < deadline, error);
+            std::thread::park_timeout(Duration::from_millis(200));
         }
         Ok(())
     }
@@ -95,8 +122,8 @@ impl Bed {
     fn compile(&self, name: &str, flags: &[&str]) -> Result<()> {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("windows-{name}.c"));
         let mut gcc = Command::new("x86_64-w64-mingw32-gcc");
-        gcc.args(["-O2", "-nostdlib", "-Wl,-e,start"]).args(flags);
-        gcc.arg("-o").arg(self.path(&format!("{name}.exe"))).arg(&source).arg("-lkernel32");
+        gcc.args(["-O2", "-ffreestanding", "-nostdlib", "-Wl,-e,start"]).args(flags);
+        gcc.arg("-o").arg(self.path(&format!("{name}.exe"))).arg(&source).args(["-lkernel32", "-ladvapi32"]);
         let status = gcc.status().context("cannot start x86_64-w64-mingw32-gcc")?;
         ensure!(status.success(), "gcc could not compile {}", source.display());
         Ok(())
@@ -113,6 +140,29 @@ impl Drop for Bed {
         for beside in ["lock", "log"] {
             let _ = fs::remove_file(self.prefix.with_extension(beside));
         }
+    }
+}
+
+/// Where the stand-in looks for its script, below drive C.
+fn script_folder() -> &'static str {
+    script::FOLDER.strip_prefix(r"C:\").expect("the stand-in's folder is on drive C")
+}
+
+/// A logon of a user at the console, told from every other by its number. Its session is always 1: to Wine, every process is of
+/// that session, and layer 0 takes connections from the session's own processes only.
+pub(crate) fn logon(number: u32) -> Session {
+    Session {
+        id: 1,
+        state: State::Active,
+        station: "Console".into(),
+        user: "alice".into(),
+        domain: "ACME".into(),
+        locked: Some(false),
+        remote: false,
+        // 2022 in units of 100 ns since 1601, and a second more for each.
+        logon_time: 132_854_688_000_000_000 + 10_000_000 * i64::from(number),
+        token_error: None,
+        answer: None,
     }
 }
 

@@ -5,10 +5,12 @@
 //! to what the same system calls cost anybody.
 
 mod bed;
+mod crowd;
 mod layer0;
 mod notes;
 mod process;
 mod restart;
+mod session;
 
 use std::path::Path;
 
@@ -32,6 +34,14 @@ pub(crate) fn measure(plan: &Plan<'_>, add: &mut dyn FnMut(&str, Result<Vec<Row>
     let bed = Bed::fresh()?;
     if (plan.is_asked)("restart") {
         add("crash to new process under Wine", restart::measure(&bed, plan.crashes, plan.shawl));
+    }
+    if (plan.is_asked)("session") {
+        add("session event to connected agent under Wine", session::measure(&bed));
+    }
+    if (plan.is_asked)("crowd") {
+        for agents in [1, 100] {
+            add("agents side by side under Wine", crowd::measure(&bed, agents));
+        }
     }
     Ok(())
 }

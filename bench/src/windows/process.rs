@@ -1,9 +1,12 @@
 //! What the kernel of this machine says about a Windows process.
 
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context, Result, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 /// A process, by its number on this machine. Windows has another for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +29,59 @@ impl Process {
         }
     }
 
+    /// This child of ours.
+    pub(crate) fn of(child: &std::process::Child) -> Result<Self> {
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        Ok(Self(pid.context("a child's number is a process's")?))
+    }
+
+    /// Resident memory, all of it and what is its own alone, in MiB.
+    pub(crate) fn memory(self) -> Result<Memory> {
+        let file = format!("/proc/{}/smaps_rollup", self.0.as_raw_nonzero());
+        let text = fs::read_to_string(&file).with_context(|| file.clone())?;
+        let sum = |keys: &[&str]| {
+            let lines = text.lines().filter(|line| keys.iter().any(|key| line.starts_with(key)));
+            let numbers = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+            numbers.sum::<f64>() / 1024.0
+        };
+        Ok(Memory { resident: sum(&["Rss:"]), own: sum(&["Private_Clean:", "Private_Dirty:"]) })
+    }
+
+    /// What tells its end, whoever else may be given its number.
+    pub(crate) fn end(self) -> Result<End> {
+        Ok(End(pidfd_open(self.0, PidfdFlags::empty()).context("cannot watch a Windows process")?))
+    }
+
+    /// What Ctrl-C does to a program in a console of Wine.
+    pub(crate) fn interrupt(self) -> Result<()> {
+        kill_process(self.0, Signal::INT).context("cannot interrupt a Windows process")
+    }
+
     /// Ends it without a word to it or to Wine.
     pub(crate) fn kill(self) -> Result<()> {
         kill_process(self.0, Signal::KILL).context("cannot kill a Windows process")
+    }
+}
+
+/// Resident memory in MiB.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    pub(crate) resident: f64,
+    /// What it shares with no other process: Wine's own libraries are shared by as many as there are.
+    pub(crate) own: f64,
+}
+
+/// The end of a process, which may have come.
+#[derive(Debug)]
+pub(crate) struct End(OwnedFd);
+
+impl End {
+    /// Waits for it, at most this long.
+    pub(crate) fn wait(&self, limit: Duration) -> Result<()> {
+        let limit = Timespec::try_from(limit).context("a limit of some seconds")?;
+        let ended = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&limit))?;
+        ensure!(ended == 1, "a process lives on");
+        Ok(())
     }
 }
 

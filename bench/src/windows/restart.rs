@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::bed::Bed;
-use super::layer0::{Console, agent};
+use super::layer0::{Console, Service, agent};
 use super::notes::{Notes, now};
 use super::process::Process;
 use crate::table::{Row, percentile};
@@ -26,6 +26,9 @@ pub(crate) fn measure(bed: &Bed, crashes: usize, shawl: Option<&Path>) -> Result
     let mut console = Subject::new(bed, "bilayer run", "notes-console")?;
     let _console = Console::start(bed, "console", &agent("child", &[&child, console.notes.name()], ""))?;
     console.began().context("bilayer run")?;
+    let mut service = Subject::new(bed, "service", "notes-service")?;
+    let _service = Service::start(bed, "service", &agent("child", &[&child, service.notes.name()], ""))?;
+    service.began().context("the service")?;
     let mut peer = None;
     if let Some(shawl) = shawl {
         peer = Some(start_shawl(bed, shawl, &child)?);
@@ -33,12 +36,14 @@ pub(crate) fn measure(bed: &Bed, crashes: usize, shawl: Option<&Path>) -> Result
     for round in 0..crashes {
         floor.crash()?;
         console.crash()?;
+        service.crash()?;
         if let Some(peer) = peer.as_mut().filter(|_| round < SHAWL_CRASHES_MAX) {
             peer.crash()?;
         }
     }
     let mut rows = Vec::new();
     rows.extend(console.rows(&mut floor));
+    rows.extend(service.rows(&mut floor));
     rows.extend(peer.iter_mut().flat_map(|peer| peer.note(&mut floor)));
     Ok(rows)
 }
@@ -50,7 +55,7 @@ fn start_shawl(bed: &Bed, shawl: &Path, child: &str) -> Result<Subject> {
     let program = bed.windows("shawl.exe");
     let add = ["add", "--name", "bench-shawl", "--restart", "--restart-delay", "0", "--no-log", "--"];
     bed.run([&*program].into_iter().chain(add).chain([child, subject.notes.name()]))?;
-    bed.start_service("bench-shawl")?;
+    bed.start_service(["sc", "start", "bench-shawl"])?;
     subject.began().context("Shawl")?;
     Ok(subject)
 }
