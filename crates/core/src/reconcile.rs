@@ -98,7 +98,7 @@ impl Supervisor {
         logons.sort_unstable();
         logons.dedup();
         for logon in logons {
-            self.review_session(logon, &specs, Change::Other);
+            self.review_session(logon, &specs, Change::UNTOLD);
         }
     }
 
@@ -137,10 +137,12 @@ impl Supervisor {
         }
         if let Some(slot) = self.slots.get_mut(key) {
             slot.display = display;
-            if change == Change::Completed {
+            if let Change::Facts { completed: true, .. } = change {
                 slot.session_completed();
             }
-            if change == Change::Told && slot.view.connected {
+            if let Change::Facts { told: true, .. } = change
+                && slot.view.connected
+            {
                 self.actions.push_back(Action::TellSession(key, slot.view.generation));
             }
         }
@@ -178,12 +180,18 @@ impl Supervisor {
 enum Change {
     /// It is not there any more.
     Gone,
-    /// In a fact that agents are told about.
-    Told,
-    /// In what is known of its user: a token is there, the groups are known.
-    Completed,
-    /// In another way.
-    Other,
+    /// In its facts.
+    Facts {
+        /// In one that agents are told about.
+        told: bool,
+        /// In what is known of its user: a token is there, the groups are known.
+        completed: bool,
+    },
+}
+
+impl Change {
+    /// New, or different in a way that concerns nobody but us.
+    const UNTOLD: Self = Self::Facts { told: false, completed: false };
 }
 
 /// The sessions that differ between two enumerations, both in the order of logons.
@@ -201,10 +209,11 @@ fn differences(old: &[Session], new: &[Session]) -> Vec<(Logon, Change)> {
         let is = if order.is_ge() { new.next() } else { None };
         match (was, is) {
             (Some(was), None) => found.push((was.logon, Change::Gone)),
-            (None, Some(is)) => found.push((is.logon, Change::Other)),
-            (Some(was), Some(is)) if told(was) != told(is) => found.push((is.logon, Change::Told)),
-            (Some(was), Some(is)) if was.who != is.who => found.push((is.logon, Change::Completed)),
-            (Some(was), Some(is)) if was != is => found.push((is.logon, Change::Other)),
+            (None, Some(is)) => found.push((is.logon, Change::UNTOLD)),
+            (Some(was), Some(is)) if was != is => {
+                let change = Change::Facts { told: told(was) != told(is), completed: was.who != is.who };
+                found.push((is.logon, change));
+            }
             (Some(_) | None, Some(_) | None) => {}
         }
     }

@@ -20,6 +20,8 @@ pub(super) struct Told {
     stamp: u32,
     /// Which specs' filters it passes, a bit each.
     allowed: u8,
+    /// Whether that enumeration knew more of its user than the one before.
+    completed: bool,
 }
 
 /// What the service does.
@@ -194,8 +196,11 @@ impl Oracle {
         let was_there = told.stamp + 1 == self.stamp;
         told.stamp = self.stamp;
         if told.session.as_ref().is_some_and(|known| same(known, session)) {
+            told.completed = false;
             return !was_there;
         }
+        let known = told.session.as_ref().filter(|known| was_there && known.logon == session.logon);
+        told.completed = known.is_some_and(|known| known.who != session.who);
         told.session = Some(session.clone());
         let allowed = self.allowed(session);
         self.told[place_of(session.logon)].allowed = allowed;
@@ -291,6 +296,7 @@ impl Oracle {
         }
         let want = self.want(index);
         let fingerprint = self.spec(index).fingerprint;
+        let completed = !reloaded && self.told[self.grid.place(index)].completed;
         let track = &mut self.tracks[index];
         let came_back = track.claim == Claim::Kept && want.claim() == Claim::Served;
         let another = reloaded && track.fingerprint != fingerprint;
@@ -312,6 +318,8 @@ impl Oracle {
             }
         } else if another && track.blamed {
             track.start_over(clock);
+        } else if completed {
+            track.session_completed(clock);
         }
     }
 

@@ -83,6 +83,8 @@ pub(super) struct Track {
     pub(super) latest: u64,
     /// Whether the delay that runs is the program's own doing, which another program is not punished for.
     pub(super) blamed: bool,
+    /// Whether what is waited for is the session, which was not ready for a launch.
+    unready: bool,
     pub(super) started: u64,
     pub(super) heard: u64,
     pub(super) silence: u64,
@@ -115,6 +117,7 @@ impl Track {
         earliest: 0,
         latest: 0,
         blamed: false,
+        unready: false,
         started: 0,
         heard: NEVER,
         silence: NEVER,
@@ -149,7 +152,7 @@ impl Track {
     pub(super) fn start_over(&mut self, clock: u64) {
         self.forget();
         self.down = Down::No;
-        (self.earliest, self.latest, self.blamed) = (clock, clock, false);
+        self.wait(clock, 0, 0, false);
     }
 
     pub(super) fn forget(&mut self) {
@@ -274,6 +277,14 @@ impl Track {
         self.launches += 1;
         let delay = delay(self.launches, restart);
         self.wait(clock, delay - delay / 10, (delay + delay / 10).min(nanos(restart.delay_max)), blamed);
+        self.unready = !blamed;
+    }
+
+    /// More is known of the session: it may be ready by now.
+    pub(super) fn session_completed(&mut self, clock: u64) {
+        if self.unready {
+            self.wait(clock, 0, 0, false);
+        }
     }
 
     /// The OS says that the session is gone.
@@ -283,6 +294,7 @@ impl Track {
 
     fn wait(&mut self, clock: u64, least: u64, most: u64, blamed: bool) {
         (self.earliest, self.latest, self.blamed) = (clock + least, clock + most, blamed && most > 0);
+        self.unready = false;
     }
 }
 

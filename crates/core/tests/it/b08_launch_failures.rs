@@ -47,6 +47,9 @@ fn a_session_that_becomes_complete_is_not_kept_waiting() {
     let mut world = failed(FailureKind::NotReady);
     assert_eq!(world.enumerate(), [], "nothing new");
     assert_eq!(complete(&mut world), [world.launch(SEAT)]);
+    let mut world = failed(FailureKind::NotReady);
+    world.sessions[0].locked = true;
+    assert_eq!(complete(&mut world), [world.launch(SEAT)], "also if it was locked meanwhile");
     let mut world = failed(FailureKind::Busy);
     assert_eq!(complete(&mut world), [], "this waits for something else");
 }
