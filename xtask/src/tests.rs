@@ -109,7 +109,9 @@ fn tests_under_wine() -> Result<Count> {
         tests.args(["--package", package]);
     }
     let runner = root().join("e2e/wine/run.sh");
-    suite("the tests under Wine", tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", runner))
+    tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", runner);
+    // Wine's service manager mixes up the handles of callers that install side by side.
+    suite("the tests under Wine", tests.env("RUST_TEST_THREADS", "1"))
 }
 
 fn build(packages: &[&str]) -> Result<()> {

@@ -180,7 +180,7 @@ async fn comes_back_with_the_resume_secret_and_says_again_what_it_said() {
 
     let mut resume = first;
     for _ in 0..2 {
-        service.listen();
+        service.listen().await;
         let next = secret();
         let mut served = service.serve(Some(next.clone())).await;
         let Initialize { token: None, resume: Some(shown), .. } = &served.initialize else { panic!() };

@@ -19,6 +19,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Service {
     listener: Option<Listener>,
+    address: String,
     dirs: Dirs,
     folder: PathBuf,
     pub(crate) token: Secret,
@@ -40,14 +41,23 @@ impl Service {
         let folder = std::env::temp_dir().join(format!("bilayer-{name}-{}", std::process::id()));
         let dirs = Dirs { runtime: folder.join("run"), state: folder.join("state"), log: folder.join("log") };
         dirs.ensure().unwrap();
-        let mut service =
-            Self { listener: None, dirs, folder, token: secret(), heartbeat_ms: None, locked: false };
-        service.listen();
-        service
+        let listener = Listener::for_agents(&dirs, &Station::own(), "test").unwrap();
+        let address = listener.address().to_owned();
+        let listener = Some(listener);
+        Self { listener, address, dirs, folder, token: secret(), heartbeat_ms: None, locked: false }
     }
 
-    pub(crate) fn listen(&mut self) {
-        self.listener = Some(Listener::for_agents(&self.dirs, &Station::own(), "test").unwrap());
+    /// Listens again where it did before, as soon as what was there is gone.
+    pub(crate) async fn listen(&mut self) {
+        self.listener = within(async {
+            loop {
+                if let Ok(listener) = Listener::for_agents_at(&self.dirs, &Station::own(), &self.address) {
+                    return Some(listener);
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
     }
 
     /// Stops listening, as a service that ends does.
