@@ -14,8 +14,8 @@ const FOLDER: &str = r"C:\bench";
 /// How long a command of this bed may take.
 const COMMAND_MAX: Duration = Duration::from_secs(90);
 
-/// How long a service may refuse to start.
-const SERVICE_MAX: Duration = Duration::from_secs(20);
+/// How long a service may be refused: until the slowest of those that Wine starts by itself has given up.
+const SERVICE_MAX: Duration = Duration::from_secs(90);
 
 /// The prefix. Everything in it ends when this is dropped.
 #[derive(Debug)]
