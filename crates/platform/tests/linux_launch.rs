@@ -85,6 +85,18 @@ fn it_runs_where_it_should() {
 }
 
 #[test]
+fn a_program_lives_where_another_was_killed() {
+    on_a_loop(async {
+        let command = sh("echo lives; exec sleep 1000");
+        for _ in 0..3 {
+            let mut launched = start(&command).await;
+            assert_eq!(line_of(&mut launched.stdout).await, "lives");
+            launched.process.kill_all().unwrap();
+        }
+    });
+}
+
+#[test]
 fn failures_are_told_apart() {
     on_a_loop(async {
         let folder = Folder::new();

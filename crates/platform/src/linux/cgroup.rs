@@ -26,6 +26,8 @@ pub(crate) struct Cgroup {
     /// As `/proc/PID/cgroup` has it.
     name: String,
     folder: OwnedFd,
+    /// An earlier launch made it, and something may have been killed in it since.
+    used: bool,
 }
 
 impl Cgroup {
@@ -40,7 +42,7 @@ impl Cgroup {
                 if !left.pids()?.is_empty() {
                     left.kill()?;
                 }
-                Ok(left)
+                Ok(Cgroup { used: true, ..left })
             }
             Err(error) => Err(error),
         }
@@ -50,7 +52,15 @@ impl Cgroup {
     pub(crate) fn open(path: &Path) -> io::Result<Cgroup> {
         let folder = open(path)?;
         let below = path.strip_prefix(MOUNT).unwrap_or(path);
-        Ok(Cgroup { name: format!("/{}", below.display()), path: path.to_owned(), folder })
+        Ok(Cgroup { name: format!("/{}", below.display()), path: path.to_owned(), folder, used: false })
+    }
+
+    /// Where a process writes itself down to enter it; `None`: a process can be born in it. Since Linux 6.14, one that is born
+    /// in a group which was ever killed dies at its birth: the kernel compares how often its parent's group was killed with how
+    /// often this one was.
+    pub(crate) fn entrance(&self) -> io::Result<Option<OwnedFd>> {
+        let entrance = || OpenOptions::new().write(true).open(self.path.join("cgroup.procs"));
+        self.used.then(entrance).transpose().map(|file| file.map(OwnedFd::from))
     }
 
     /// Its folder.

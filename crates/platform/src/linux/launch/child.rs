@@ -17,6 +17,8 @@ pub(super) struct Orders<'a> {
     pub(super) program: &'a CStr,
     pub(super) arguments: *const *const c_char,
     pub(super) environment: *const *const c_char,
+    /// Where it writes itself down to enter its control group, if it was not born in it.
+    pub(super) entrance: Option<RawFd>,
     /// Where the program must run.
     pub(super) folder: Option<&'a CStr>,
     /// Where it runs if it can, else in the root folder.
@@ -46,6 +48,7 @@ pub(super) struct Become<'a> {
 #[repr(u8)]
 pub(super) enum Stage {
     Session,
+    Group,
     Limits,
     Groups,
     User,
@@ -76,8 +79,8 @@ impl Report {
     }
 
     pub(super) fn decode([stage, a, b, c, d]: [u8; Report::LENGTH]) -> Report {
-        use Stage::{Execute, Folder, Groups, Late, Limits, Output, ParentDeath, Session, User};
-        let stages = [Session, Limits, Groups, User, ParentDeath, Output, Folder, Execute];
+        use Stage::{Execute, Folder, Group, Groups, Late, Limits, Output, ParentDeath, Session, User};
+        let stages = [Session, Group, Limits, Groups, User, ParentDeath, Output, Folder, Execute];
         let stage = stages.get(usize::from(stage)).copied().unwrap_or(Late);
         Report { stage, errno: i32::from_ne_bytes([a, b, c, d]) }
     }
@@ -100,6 +103,12 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
     let at = |stage| move |errno| (stage, errno);
     // The leader of its own session has no terminal to be stopped by, and its children can be told by it.
     process::setsid().map_err(at(Stage::Session))?;
+    if let Some(entrance) = orders.entrance {
+        // SAFETY: the parent holds it open until this child has its program.
+        let entrance = unsafe { BorrowedFd::borrow_raw(entrance) };
+        // 0 is whoever writes: cgroups(7).
+        rustix::io::write(entrance, b"0").map_err(at(Stage::Group))?;
+    }
     if let Some(limit) = orders.descriptors {
         process::setrlimit(Resource::Nofile, limit).map_err(at(Stage::Limits))?;
     }

@@ -34,6 +34,7 @@ pub(super) fn explain(report: Report, folder: &str, command: &Command) -> Launch
         |stage| LaunchError::system(stage, program.clone(), kind, io::Error::from_raw_os_error(report.errno));
     match report.stage {
         Stage::Session => at("start a session of its own for"),
+        Stage::Group => at("enter the control group of"),
         Stage::Limits => at("set the session's limits for"),
         Stage::Groups => at("change to the user's groups for"),
         Stage::User => at("change to the user's uid and gid for"),

@@ -68,7 +68,14 @@ pub async fn launch(station: &Station, command: &Command) -> Result<Launched, La
     }
     station.ready()?;
     let cgroup = birthplace(station, command)?;
-    let born = bear(station, cgroup.as_ref().map(Cgroup::as_fd), command)?.grown(command).await?;
+    let enter = |source| failure::busy("enter the control group of", command, source);
+    let entrance = cgroup.as_ref().map(Cgroup::entrance).transpose().map_err(enter)?.flatten();
+    let place = match (&cgroup, &entrance) {
+        (Some(_), Some(entrance)) => Place::Enters(entrance.as_fd()),
+        (Some(group), None) => Place::In(group.as_fd()),
+        (None, _) => Place::Anywhere,
+    };
+    let born = bear(station, place, command)?.grown(command).await?;
     let watch = |source| failure::busy("watch", command, source);
     Ok(Launched {
         process: Process::new(born.pid, born.pidfd, cgroup, Kin::of(command)).map_err(watch)?,
@@ -85,8 +92,9 @@ pub(super) async fn run(station: &Station, command: &Command) -> Result<(Process
     let group = scope.and_then(|scope| cgroup::open(scope).ok());
     let newborn = match &group {
         // Whatever keeps it from being born there does not keep it from being born.
-        Some(group) => bear(station, Some(group.as_fd()), command).or_else(|_| bear(station, None, command)),
-        None => bear(station, None, command),
+        Some(group) => bear(station, Place::In(group.as_fd()), command)
+            .or_else(|_| bear(station, Place::Anywhere, command)),
+        None => bear(station, Place::Anywhere, command),
     };
     let born = newborn?.grown(command).await?;
     let watch = |source| failure::busy("watch", command, source);
@@ -134,17 +142,30 @@ struct Born {
     stderr: Output,
 }
 
-fn bear(
-    station: &Station,
-    cgroup: Option<BorrowedFd<'_>>,
-    command: &Command,
-) -> Result<Newborn, LaunchError> {
+/// Where a child is born.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// In this control group.
+    In(BorrowedFd<'a>),
+    /// In ours; it enters its own through this.
+    Enters(BorrowedFd<'a>),
+    /// In ours, and stays there.
+    Anywhere,
+}
+
+fn bear(station: &Station, place: Place<'_>, command: &Command) -> Result<Newborn, LaunchError> {
     let busy = |source: io::Error| failure::busy("make pipes for", command, source);
     let plan = Plan::draw(station, command)?;
     let report = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|errno| busy(errno.into()))?;
     let [stdout, stderr] = outputs(command).map_err(busy)?;
-    let orders = plan.orders([stdout.1.as_raw_fd(), stderr.1.as_raw_fd(), report.1.as_raw_fd()]);
-    let (pid, pidfd) = clone::clone(&orders, cgroup, !plan.becomes_other())
+    let (group, entrance) = match place {
+        Place::In(group) => (Some(group), None),
+        Place::Enters(entrance) => (None, Some(entrance.as_raw_fd())),
+        Place::Anywhere => (None, None),
+    };
+    let ends = [stdout.1.as_raw_fd(), stderr.1.as_raw_fd(), report.1.as_raw_fd()];
+    let orders = plan.orders(ends, entrance);
+    let (pid, pidfd) = clone::clone(&orders, group, !plan.becomes_other())
         .map_err(|source| failure::clone(command, source))?;
     // The child's copy of the report's end is the last one from here on, or the pipe would not end when the program runs.
     let born = Born { pid, pidfd: Pidfd::new(pidfd), stdout: stdout.0, stderr: stderr.0 };

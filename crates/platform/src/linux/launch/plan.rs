@@ -72,12 +72,14 @@ impl Plan {
         self.folder.as_deref().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The same for the child, with its ends of the pipes: standard output, standard error, report.
-    pub(super) fn orders(&self, [stdout, stderr, report]: [RawFd; 3]) -> Orders<'_> {
+    /// The same for the child, with its ends of the pipes (standard output, standard error, report), and the entrance to its
+    /// control group if it is not born in it.
+    pub(super) fn orders(&self, [stdout, stderr, report]: [RawFd; 3], entrance: Option<RawFd>) -> Orders<'_> {
         Orders {
             program: &self.program,
             arguments: self.arguments.as_ptr(),
             environment: self.environment.as_ptr(),
+            entrance,
             folder: self.folder.as_deref(),
             fallback_folder: self.fallback_folder.as_deref(),
             descriptors: descriptors::limit_for_children(),
