@@ -30,6 +30,9 @@ flock 9
 if [ ! -e "$prefix/ready" ]; then
     rm -rf "$prefix"
     wine wineboot -i >"$prefix.log" 2>&1 9>&- || { cat "$prefix.log" >&2; exit 1; }
+    # It leaves two service managers behind, each with services of its own. The next program starts with one.
+    wineserver -k 9>&- || true
+    wineserver -w 9>&-
     # Windows without a display: top-level windows are there all the same, and take messages.
     wine reg add 'HKCU\Software\Wine\Drivers' /v Graphics /d null /f >/dev/null 2>&1 9>&-
     system32=$prefix/drive_c/windows/system32
