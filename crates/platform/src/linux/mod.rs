@@ -12,6 +12,8 @@ mod account;
 #[cfg(feature = "host")]
 mod alarm;
 #[cfg(feature = "host")]
+mod bus;
+#[cfg(feature = "host")]
 mod cgroup;
 #[cfg(feature = "host")]
 mod clock;

@@ -4,16 +4,12 @@
 mod facts;
 mod follow;
 mod hints;
-mod socket;
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use zbus::address::Address;
-use zbus::address::transport::{Transport, UnixSocket};
-use zbus::connection::Builder;
 use zbus::{Connection, DynamicType, Message, OwnedObjectPath, Variant};
 
 #[cfg(test)]
@@ -21,7 +17,7 @@ pub(super) use self::facts::sample;
 pub(super) use self::facts::{Facts, LogindState};
 pub(super) use self::follow::Follower;
 pub(super) use self::hints::Hints;
-use self::socket::BusSocket;
+use super::bus::system_bus;
 use crate::{Cause, Error};
 
 const SERVICE: &str = "org.freedesktop.login1";
@@ -138,23 +134,6 @@ impl Logind {
     async fn subscribe(&self, rule: &str) -> Result<(), Error> {
         let call = self.bus.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule);
         answered("subscribe to logind's signals", tokio::time::timeout(ANSWER_WITHIN, call).await).map(drop)
-    }
-}
-
-/// Connects where the system says that its bus is.
-async fn system_bus() -> Result<Connection, zbus::Error> {
-    let address = Address::system()?;
-    let path = match address.transport() {
-        Transport::Unix(socket) => match socket.path() {
-            UnixSocket::File(path) => Some(path.clone()),
-            _ => None,
-        },
-        _ => None,
-    };
-    match path {
-        Some(path) => Builder::socket(BusSocket::connect(&path).await?).build().await,
-        // Nobody's default; it costs more wake-ups.
-        None => Builder::address(address).build().await,
     }
 }
 
