@@ -26,7 +26,7 @@ pub(crate) const SESSIONS_MAX: u64 = LOGINS.len() as u64;
 
 /// Prints `switches N` and `sessions N`.
 pub(crate) fn measure(seat: Seat, sessions: usize, seconds: u64) -> Result<()> {
-    let bed = Bed::boot(Setting { kill_user_processes: false }, seat)?;
+    let bed = Bed::boot(Setting::USUAL, seat)?;
     let service = Layer0::start(&bed, CONFIG)?;
     for (user, uid, desktop) in LOGINS.into_iter().take(sessions) {
         bed.login(user, desktop)?;

@@ -11,7 +11,7 @@ const PROGRAM: &str = "/usr/local/bin/program-under-test";
 
 /// Boots, runs the program to its end as a unit of the container's own systemd, and returns how it ended.
 pub(crate) fn run(program: &str, args: &[String]) -> Result<ExitCode> {
-    let bed = Bed::boot(Setting { kill_user_processes: false }, Seat::Plain)?;
+    let bed = Bed::boot(Setting::USUAL, Seat::Plain)?;
     bed.install(Path::new(program), PROGRAM)?;
     let status = bed
         .inside(["systemd-run", "--quiet", "--pipe", "--wait", "--property=Delegate=yes", "--", PROGRAM])

@@ -21,6 +21,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 pub(crate) use logins::{Desktop, Login};
+pub(crate) use rootfs::{Suite, Variant};
 pub(crate) use seat::Seat;
 
 use crate::wait::until;
@@ -31,6 +32,14 @@ use cgroup::Cgroup;
 pub(crate) struct Setting {
     /// Whether logind kills what a user leaves behind. Debian's default is that it does not.
     pub(crate) kill_user_processes: bool,
+    /// What is installed.
+    pub(crate) system: Variant,
+}
+
+impl Setting {
+    /// Debian's defaults, and those of most distributions.
+    pub(crate) const USUAL: Self =
+        Self { kill_user_processes: false, system: Variant { suite: Suite::Own, packages: &[] } };
 }
 
 /// A booted machine; dropping it destroys it.
@@ -44,12 +53,21 @@ pub(crate) struct Bed {
 }
 
 impl Bed {
+    /// Whether its system is there or can be built here; builds it, so that no boot has to.
+    pub(crate) fn can_boot(setting: Setting) -> Result<bool> {
+        Ok(rootfs::ensure(setting.system)?.is_some())
+    }
+
     /// Boots, and returns once all units are up.
     pub(crate) fn boot(setting: Setting, seat: Seat) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("bilayer-e2e-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = Path::new("/run/bilayer-e2e").join(&name);
-        mount(&rootfs::ensure()?, &folder)?;
+        let system = rootfs::ensure(setting.system)?;
+        let system = system.with_context(|| {
+            format!("the machine's mirror has no Debian {}", setting.system.suite.codename())
+        })?;
+        mount(&system, &folder)?;
         let logind = format!(
             "[Login]\nNAutoVTs=0\nReserveVT=0\nKillUserProcesses={}\n",
             if setting.kill_user_processes { "yes" } else { "no" }

@@ -1,4 +1,4 @@
-//! The system that is booted: Debian with systemd, logind and three users, built once and kept in the user's cache.
+//! The system that is booted: Debian with systemd, logind and three users, each kind built once and kept in the user's cache.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 
 use super::run;
 
@@ -30,47 +31,91 @@ const PREPARE: &str = r#"
     : > /etc/machine-id
 "#;
 
-/// The folder of the built system; builds it if this user has none of this kind.
-pub(super) fn ensure() -> Result<PathBuf> {
-    let suite = suite();
+/// Which release of Debian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// The machine's own where that is Debian, so that programs built on it run inside; else Debian 12.
+    Own,
+    /// Debian 13, with systemd 257. Programs built on older releases run there.
+    Trixie,
+}
+
+impl Suite {
+    /// Its code name, as mirrors know it.
+    pub(crate) fn codename(self) -> String {
+        match self {
+            Self::Own => own_codename(),
+            Self::Trixie => "trixie".to_owned(),
+        }
+    }
+}
+
+/// What a system is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// The release.
+    pub(crate) suite: Suite,
+    /// Packages that few scenarios need, beside those that every system has.
+    pub(crate) packages: &'static [&'static str],
+}
+
+/// The folder of the built system; builds it if this user has none of this kind. Nothing where the machine's mirror has no
+/// such release.
+pub(crate) fn ensure(variant: Variant) -> Result<Option<PathBuf>> {
+    let suite = variant.suite.codename();
     let mut hasher = DefaultHasher::new();
-    (PACKAGES, PREPARE).hash(&mut hasher);
+    (PACKAGES, PREPARE, variant.packages).hash(&mut hasher);
     let cache = cache()?;
     let system = cache.join(format!("{suite}-{:016x}", hasher.finish()));
     if system.exists() {
-        return Ok(system);
+        return Ok(Some(system));
     }
     fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
-    let building = cache.join(format!("building-{}", std::process::id()));
-    println!("building a small Debian {suite} once, in {}", cache.display());
-    build(&suite, &building)?;
+    let building = cache.join(format!("building-{}-{suite}", std::process::id()));
+    let with: String = variant.packages.iter().map(|package| format!(", with {package}")).collect();
+    println!("building a small Debian {suite} once{with}, in {}", cache.display());
+    if let Err(error) = build(&suite, variant.packages, &building) {
+        let _ = fs::remove_dir_all(&building);
+        // apt-get's words for a mirror that answers and does not carry the release.
+        return if format!("{error:#}").contains("does not have a Release file") {
+            Ok(None)
+        } else {
+            Err(error)
+        };
+    }
     // A rename makes it complete or absent, also when two builds run at once: the second one is thrown away.
     if fs::rename(&building, &system).is_err() {
         fs::remove_dir_all(&building)?;
     }
-    Ok(system)
+    Ok(Some(system))
 }
 
-fn build(suite: &str, folder: &Path) -> Result<()> {
+fn build(suite: &str, packages: &[&str], folder: &Path) -> Result<()> {
+    let include = [&[PACKAGES], packages].concat().join(",");
     let mut debootstrap = Command::new("mmdebstrap");
     debootstrap
-        .args(["--quiet", "--variant=minbase", "--aptopt=APT::Install-Recommends \"false\""])
+        .args(["--variant=minbase", "--aptopt=APT::Install-Recommends \"false\""])
         .args(["doc", "man", "locale"].map(|kind| format!("--dpkgopt=path-exclude=/usr/share/{kind}/*")))
-        .arg(format!("--include={PACKAGES}"))
+        .arg(format!("--include={include}"))
         .arg(suite)
         .arg(folder);
-    // The machine's own mirror. Without the file, mmdebstrap takes what the machine's apt is set up with.
-    let sources = Path::new("/etc/apt/sources.list.d/debian.sources");
-    if sources.exists() {
-        debootstrap.arg(sources);
+    // The machine's own mirror, asked for this release. Without the file, mmdebstrap takes Debian's own.
+    if let Ok(sources) = fs::read_to_string("/etc/apt/sources.list.d/debian.sources") {
+        let derived = folder.with_extension("sources");
+        fs::write(&derived, sources.replace(&own_codename(), suite))
+            .with_context(|| format!("cannot write {}", derived.display()))?;
+        let built = run(debootstrap.arg(&derived));
+        let _ = fs::remove_file(&derived);
+        built?;
+    } else {
+        run(&mut debootstrap)?;
     }
-    run(&mut debootstrap)?;
     run(Command::new("chroot").arg(folder).args(["/bin/sh", "-euc", PREPARE]))?;
     Ok(())
 }
 
-/// The release of the machine where that is Debian, so that programs built on it run inside.
-fn suite() -> String {
+/// The release of the machine where that is Debian.
+fn own_codename() -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let value = |key: &str| {
         release.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim_matches('"'))

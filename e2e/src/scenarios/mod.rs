@@ -11,7 +11,7 @@ mod trouble;
 
 use anyhow::Result;
 
-use crate::bed::{Bed, Setting};
+use crate::bed::{Bed, Setting, Suite};
 
 /// Something that must hold.
 pub(crate) struct Scenario {
@@ -19,29 +19,40 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// How the machine is set up.
     pub(crate) setting: Setting,
+    /// On which releases it is played.
+    pub(crate) suites: &'static [Suite],
     /// Plays it and says what was seen.
     pub(crate) run: fn(&Bed) -> Result<String>,
 }
 
-/// Debian's default, and that of most distributions.
-const USUAL: Setting = Setting { kill_user_processes: false };
-const KILLING: Setting = Setting { kill_user_processes: true };
+const USUAL: Setting = Setting::USUAL;
+const KILLING: Setting = Setting { kill_user_processes: true, ..USUAL };
 
 const fn scenario(name: &'static str, setting: Setting, run: fn(&Bed) -> Result<String>) -> Scenario {
-    Scenario { name, setting, run }
+    Scenario { name, setting, run, suites: &[Suite::Own] }
+}
+
+impl Scenario {
+    /// It is also played on the younger release: what logind or the service manager do differently there matters to it.
+    const fn and_on_trixie(mut self) -> Self {
+        self.suites = &[Suite::Own, Suite::Trixie];
+        self
+    }
 }
 
 /// All of them.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    scenario("the bed is a real one", USUAL, bed_itself::is_real),
+    scenario("the bed is a real one", USUAL, bed_itself::is_real).and_on_trixie(),
     scenario("the bed kills what users leave where logind is told to", KILLING, bed_itself::kills_leftovers),
-    scenario("agents run as their users, in their sessions", USUAL, identity::of_two_users),
-    scenario("text logins and remote shells are not served", USUAL, identity::text_logins),
+    scenario("agents run as their users, in their sessions", USUAL, identity::of_two_users).and_on_trixie(),
+    scenario("text logins and remote shells are not served", USUAL, identity::text_logins).and_on_trixie(),
     scenario("an agent that needs a display waits for it", USUAL, identity::display),
-    scenario("a switch stops the old agent before it starts the new one", USUAL, moving::switch),
-    scenario("a lock stops the agent that asked for it and tells the other", USUAL, moving::lock),
-    scenario("a logoff ends the agent, and logind the session", USUAL, leaving::log_off),
-    scenario("a logoff where logind kills the processes", KILLING, leaving::log_off),
+    scenario("a switch stops the old agent before it starts the new one", USUAL, moving::switch)
+        .and_on_trixie(),
+    scenario("a lock stops the agent that asked for it and tells the other", USUAL, moving::lock)
+        .and_on_trixie(),
+    scenario("a logoff ends the agent, and logind the session", USUAL, leaving::log_off).and_on_trixie(),
+    scenario("a logoff where logind kills the processes", KILLING, leaving::log_off).and_on_trixie(),
     scenario("a session ended by order", USUAL, leaving::terminated),
     scenario("a second logon of the same user is served anew", USUAL, leaving::back_again),
     scenario("a killed agent is back, and the status says why", USUAL, trouble::crash),
@@ -51,8 +62,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("another user's connection is not heard", USUAL, people::foreign_peer),
     scenario("a command that could mean several agents asks which", USUAL, people::ambiguous),
     scenario("a message reaches a person, by an agent or by the desktop", USUAL, people::message),
-    scenario("a sleep cycle stops nothing", USUAL, power::sleep),
-    scenario("a shutdown that is called off brings the agents back", USUAL, power::aborted_shutdown),
+    scenario("a sleep cycle stops nothing", USUAL, power::sleep).and_on_trixie(),
+    scenario("a shutdown that is called off brings the agents back", USUAL, power::aborted_shutdown)
+        .and_on_trixie(),
     scenario("the service stops and leaves nothing behind", USUAL, power::service_stop),
     scenario("agents outlive a service that is killed a hundred times", USUAL, keep::killed_and_kept),
     scenario(
