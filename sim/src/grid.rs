@@ -11,11 +11,24 @@ use crate::world::place_of;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grid {
     shift: u32,
+    machine: usize,
 }
 
 impl Grid {
-    pub(crate) fn new(specs: usize) -> Self {
-        Self { shift: specs.next_power_of_two().ilog2() }
+    /// So many places of sessions, and a last one that is the machine's own.
+    pub(crate) fn new(sessions: usize, specs: usize) -> Self {
+        Self { shift: specs.next_power_of_two().ilog2(), machine: sessions }
+    }
+
+    /// How many places there are.
+    pub(crate) fn places(self) -> usize {
+        self.machine + 1
+    }
+
+    /// The place of workers.
+    #[inline]
+    pub(crate) fn machine(self) -> usize {
+        self.machine
     }
 
     /// Room for how many specs a place has; also the distance between two instances of one spec.
@@ -26,7 +39,8 @@ impl Grid {
 
     #[inline]
     pub(crate) fn index(self, key: InstanceKey) -> usize {
-        place_of(key.logon) << self.shift | key.spec.0 as usize
+        let place = if key.logon.is_machine() { self.machine } else { place_of(key.logon) };
+        place << self.shift | key.spec.0 as usize
     }
 
     /// The place of an instance.

@@ -105,7 +105,8 @@ impl World {
 
     fn any_key(&mut self) -> InstanceKey {
         let spec = SpecId(self.rng.index(self.plan.specs) as u32);
-        let place = self.any_place().unwrap_or(0);
+        let to_worker = self.rng.per_mille(200);
+        let place = if to_worker { self.grid.machine() } else { self.any_place().unwrap_or(0) };
         InstanceKey { logon: self.logon(place), spec }
     }
 

@@ -74,7 +74,15 @@ pub(crate) fn spec(rng: &mut Rng, number: usize, fingerprint: u64) -> Spec {
     };
     Spec {
         fingerprint,
-        serve: rng.pick(&[Serve::Console, Serve::Active, Serve::All]),
+        serve: rng.pick(&[
+            Serve::Console,
+            Serve::Console,
+            Serve::Active,
+            Serve::Active,
+            Serve::All,
+            Serve::All,
+            Serve::Machine,
+        ]),
         users: only(rng, 80, &["user0", "1001", "user2"]),
         groups: only(rng, 80, &["staff", "wheel"]),
         remote: rng.pick(&[None, None, None, None, None, None, None, None, Some(true), Some(false)]),
@@ -191,6 +199,7 @@ pub(crate) fn in_front(serve: Serve, session: &Session) -> bool {
         Serve::Console => session.kind == SessionKind::Console && session.state == SessionState::Active,
         Serve::Active => session.state == SessionState::Active,
         Serve::All => session.state != SessionState::Closing,
+        Serve::Machine => false,
     }
 }
 

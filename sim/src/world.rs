@@ -91,8 +91,8 @@ impl World {
     /// The world of a plan before its first moment.
     pub fn new(plan: Plan, tracing: bool) -> Self {
         let mut rng = Rng::new(plan.seed ^ 0x776f_726c_6400);
-        let places = vec![Place::EMPTY; plan.ids * 2];
-        let grid = Grid::new(plan.specs);
+        let grid = Grid::new(plan.ids * 2, plan.specs);
+        let places = vec![Place::EMPTY; grid.places()];
         let processes = vec![Process::NONE; places.len() * grid.width()];
         let mut world = Self {
             people: People::new(&plan),
@@ -307,11 +307,15 @@ impl World {
         if self.serial > 0 && self.rng.per_mille(200) {
             self.on_service_stop = plan::on_service_stop(&mut self.rng);
         }
+        // Workers need no enumeration: after the configuration it is too late to find one.
+        for index in self.grid.at(self.grid.machine()) {
+            self.survive_service(index, keep)?;
+        }
         let configured_first = self.rng.per_mille(500);
         if configured_first {
             self.tell_configuration()?;
         }
-        for index in 0..self.processes.len() {
+        for index in 0..self.grid.at(self.grid.machine()).start {
             self.survive_service(index, keep)?;
         }
         if !configured_first {
@@ -370,6 +374,9 @@ impl World {
     }
 
     pub(crate) fn logon(&self, place: usize) -> Logon {
+        if place == self.grid.machine() {
+            return Logon::MACHINE;
+        }
         logon(self.places[place].serial, place)
     }
 

@@ -21,7 +21,8 @@ pub enum Event {
     },
     /// A person asked for something.
     Operator(InstanceKey, Command),
-    /// A process left by an earlier life of the service was found and verified. Sent before the first `Sessions`.
+    /// A process left by an earlier life of the service was found and verified. Sent before the first `Sessions`, and a worker's
+    /// before the first `Configured`.
     Adopted {
         /// The instance it is.
         instance: InstanceKey,

@@ -7,7 +7,8 @@
 //! # Theory of operation
 //!
 //! *Desired* state is a function of the sessions last enumerated, the specs last configured and what an operator asked
-//! for. *Actual* state is one [`Instance`] per (spec, logon). Every event updates one or both, then the difference is
+//! for. *Actual* state is one [`Instance`] per (spec, logon); the machine counts as one logon that lasts, and what serves it is a
+//! worker. Every event updates one or both, then the difference is
 //! turned into actions. An event about a process carries the generation of the launch that it belongs to; an old one is
 //! ignored.
 //!
@@ -42,6 +43,8 @@
 //! - A changed fingerprint restarts what runs, retries at once what waits for a delay or is held because it could not work,
 //!   and leaves alone what a person or the agent itself has put down.
 //! - A stop that runs is shortened by the end of the service or the machine, and never lengthened.
+//! - A worker needs a configuration and no enumeration. It never waits for a logoff, a display or another session, and a clean
+//!   exit of it is an end like any other.
 //! - Generations of one (spec, logon) go on for as long as that logon is known, also when the instance is made anew.
 //!
 //! **Architecture invariant:** this crate is `no_std` and depends on nothing but `core` and `alloc`.

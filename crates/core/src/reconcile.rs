@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::instance::{Input, Slot};
 use crate::mode::Mode;
-use crate::serve::{Want, want};
+use crate::serve::{Want, want, want_of_machine};
 use crate::supervisor::Entry;
 use crate::{Action, InstanceKey, Logon, OnServiceStop, Serve, Session, Spec, SpecId, Supervisor};
 
@@ -25,6 +25,7 @@ impl Supervisor {
         }
         fresh.sort_by_key(|session| session.logon);
         fresh.dedup_by_key(|session| session.logon);
+        fresh.pop_if(|session| session.logon.is_machine());
         if !core::mem::replace(&mut self.enumerated, true) {
             self.sessions = fresh;
             self.review_all();
@@ -66,10 +67,11 @@ impl Supervisor {
         self.review_all();
     }
 
-    /// A process of an earlier life of the service. Only before the first enumeration: later, an instance of its own may
-    /// have been started, and there must never be two.
+    /// A process of an earlier life of the service. Only before the first enumeration, and a worker's before the first
+    /// configuration: later, an instance of its own may have been started, and there must never be two.
     pub(crate) fn adopt(&mut self, key: InstanceKey, generation: u32, fingerprint: u64) {
-        if self.enumerated || self.slots.contains_key(key) {
+        let too_late = if key.logon.is_machine() { self.configured } else { self.enumerated };
+        if too_late || self.slots.contains_key(key) {
             return;
         }
         // Until the configuration says what it is, it is treated by the defaults.
@@ -87,14 +89,12 @@ impl Supervisor {
         Some(&self.sessions[at])
     }
 
-    /// Compares desired and actual for every session.
+    /// Compares desired and actual for the machine and every session.
     fn review_all(&mut self) {
-        if !self.is_settled() {
-            return;
-        }
         let specs: Vec<SpecId> = self.specs.keys().collect();
         let mut logons: Vec<Logon> = self.sessions.iter().map(|session| session.logon).collect();
         logons.extend(self.slots.keys().map(|key| key.logon));
+        logons.push(Logon::MACHINE);
         logons.sort_unstable();
         logons.dedup();
         for logon in logons {
@@ -102,9 +102,9 @@ impl Supervisor {
         }
     }
 
-    /// Compares desired and actual for one session.
+    /// Compares desired and actual for one session, or for the machine.
     fn review_session(&mut self, logon: Logon, specs: &[SpecId], change: Change) {
-        if !self.is_settled() {
+        if !self.is_settled(logon) {
             return;
         }
         if change == Change::Gone {
@@ -124,8 +124,9 @@ impl Supervisor {
         let session = self.session(key.logon);
         let spec = self.specs.get(key.spec).filter(|entry| !entry.retired).map(|entry| &entry.spec);
         let exists = self.slots.contains_key(key);
-        let want = want(session, spec, exists);
-        let display = session.is_some_and(|session| session.display);
+        let is_machine = key.logon.is_machine();
+        let want = if is_machine { want_of_machine(spec) } else { want(session, spec, exists) };
+        let display = is_machine || session.is_some_and(|session| session.display);
         if !exists {
             // A service that ends makes no instances; one that was abandoned would otherwise seem to be back.
             let is_final = matches!(self.mode, Mode::Final { .. });

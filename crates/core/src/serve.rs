@@ -43,7 +43,10 @@ pub(crate) fn want(session: Option<&Session>, spec: Option<&Spec>, exists: bool)
     let Some(session) = session.filter(|session| session.state != SessionState::Closing) else {
         return Want::Gone(StopReason::Logoff);
     };
-    let Some(spec) = spec else { return Want::Gone(StopReason::Reload) };
+    // A worker can have the name that an agent had.
+    let Some(spec) = spec.filter(|spec| spec.serve != Serve::Machine) else {
+        return Want::Gone(StopReason::Reload);
+    };
     let claim = match (spec.unserved(session).is_none(), spec.on_leave) {
         (true, OnLeave::Stop | OnLeave::Keep) => Claim::Served,
         (false, OnLeave::Keep) if exists => Claim::Kept,
@@ -52,6 +55,14 @@ pub(crate) fn want(session: Option<&Session>, spec: Option<&Spec>, exists: bool)
     match spec.while_locked {
         WhileLocked::Stop if session.locked => Want::Locked(claim),
         WhileLocked::Stop | WhileLocked::Keep => Want::Run(claim),
+    }
+}
+
+/// What should become of the worker of `spec`: it runs for as long as it is configured.
+pub(crate) fn want_of_machine(spec: Option<&Spec>) -> Want {
+    match spec {
+        Some(spec) if spec.serve == Serve::Machine => Want::Run(Claim::Served),
+        Some(_) | None => Want::Gone(StopReason::Reload),
     }
 }
 
@@ -65,6 +76,7 @@ impl Spec {
             return Some(Unserved::Closing);
         }
         match self.serve {
+            Serve::Machine => return Some(Unserved::Machine),
             Serve::Console if session.kind != SessionKind::Console => return Some(Unserved::NotConsole),
             Serve::Console | Serve::Active if !active => return Some(Unserved::Background),
             Serve::Console | Serve::Active | Serve::All => {}

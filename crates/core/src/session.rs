@@ -11,6 +11,17 @@ use alloc::vec::Vec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Logon(pub u32);
 
+impl Logon {
+    /// The machine itself, which nobody logs on to: what workers belong to. It is there for as long as the service is, stands in no
+    /// enumeration and is never given out for a session.
+    pub const MACHINE: Self = Self(u32::MAX);
+
+    /// Whether it is the machine rather than a session.
+    pub const fn is_machine(self) -> bool {
+        self.0 == Self::MACHINE.0
+    }
+}
+
 /// Whether a session is the one in front of its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SessionState {

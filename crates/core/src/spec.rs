@@ -1,4 +1,4 @@
-//! One `[agent.NAME]` of the configuration, as the core needs it.
+//! One `[agent.NAME]` or `[worker.NAME]` of the configuration, as the core needs it.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -31,6 +31,9 @@ pub enum Serve {
     Active,
     /// Every logged-on user's sessions, also those in the background.
     All,
+    /// No session: one process for the machine ([`Logon::MACHINE`]), whoever is logged on. It needs the configuration only, and
+    /// no enumeration; what a spec says of sessions, locks and displays is not looked at.
+    Machine,
 }
 
 /// What happens when a session leaves the served set but lives on.

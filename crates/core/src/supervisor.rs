@@ -32,7 +32,7 @@ pub struct Supervisor {
     /// Whether there was a configuration.
     pub(crate) configured: bool,
     pub(crate) on_service_stop: OnServiceStop,
-    /// The last generation of instances that are gone while their session lives. As many as the session had instances.
+    /// The last generation of instances that are gone while their session, or the machine, lives. As many as it had instances.
     pub(crate) generations: BTreeMap<InstanceKey, u32>,
     /// What is left of that once the session is gone, should its logon come back: the highest such logon and generation.
     pub(crate) departed: Option<(Logon, u32)>,
@@ -163,9 +163,10 @@ impl Supervisor {
         self.frozen.unwrap_or(self.now)
     }
 
-    /// Whether the desired state can be told: the sessions and the configuration are both known.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.enumerated && self.configured
+    /// Whether the desired state of what belongs to this logon can be told: the configuration is known and, for a session, the
+    /// sessions are.
+    pub(crate) fn is_settled(&self, logon: Logon) -> bool {
+        self.configured && (self.enumerated || logon.is_machine())
     }
 
     fn fire(&mut self) {
@@ -250,7 +251,7 @@ impl Supervisor {
 
     fn remove(&mut self, key: InstanceKey) {
         let Some(slot) = self.slots.remove(key) else { return };
-        if self.session(key.logon).is_some() {
+        if key.logon.is_machine() || self.session(key.logon).is_some() {
             self.generations.insert(key, slot.view.generation);
         } else {
             self.depart(key.logon, slot.view.generation);

@@ -19,6 +19,8 @@ pub enum WaitReason {
     LoggingOff,
     /// The session cannot have a process yet (no token, no user manager).
     NotReady,
+    /// The account of a worker cannot be had (there is none of this name yet, or any more).
+    NoAccount,
     /// The machine was short of something when it was last started.
     Busy,
     /// The operating system said that the session is gone, and has not confirmed it by an enumeration.
@@ -64,6 +66,8 @@ pub enum Stage {
 /// Why a spec does not serve a session: the first of its conditions that the session does not meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unserved {
+    /// The spec is a worker's: it serves the machine.
+    Machine,
     /// The session is on its way out.
     Closing,
     /// The spec serves the console, and the session is elsewhere.
@@ -110,6 +114,7 @@ words! {
         CleanExit => "clean-exit", "ended by itself and is started again unless its user logs off now";
         LoggingOff => "logging-off", "ended for a logoff and is started again if none follows";
         NotReady => "not-ready", "waits until its session can have a process";
+        NoAccount => "no-account", "waits until there is its account";
         Busy => "busy", "could not start because the machine is short of something and is tried again";
         SessionGone => "session-gone", "could not start because its session is gone";
         Locked => "locked", "waits until its session is unlocked";
@@ -126,6 +131,7 @@ words! {
         Goodbye => "goodbye", "asked to be left down when it said goodbye";
     }
     Unserved {
+        Machine => "machine", "runs once for the machine, and in no session";
         Closing => "closing", "its user logs off";
         NotConsole => "not-console", "serves the session at the console only, and this one is elsewhere";
         Background => "background", "does not serve a session in the background";

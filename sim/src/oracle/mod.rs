@@ -272,6 +272,7 @@ impl Oracle {
         (self.processes, self.freed) = (self.processes - 1, true);
         let (clock, gone, must_stop) = (self.clock, self.want(index).is_gone(), self.must_stop(index));
         let spec = &self.configured[self.grid.number(index)];
+        let is_worker = self.is_worker(index);
         let track = &mut self.tracks[index];
         let after = track.ended(clock);
         track.swept = true;
@@ -281,6 +282,10 @@ impl Oracle {
             track.down = Down::Held;
         } else if !must_stop {
             match kind {
+                // It waits for its account, which another configuration may change.
+                FailureKind::NotReady | FailureKind::Gone if is_worker => {
+                    track.launch_failed(clock, &spec.restart, true);
+                }
                 FailureKind::NotReady => track.launch_failed(clock, &spec.restart, false),
                 FailureKind::Busy => track.launch_failed(clock, &spec.restart, true),
                 FailureKind::Gone => track.session_gone(clock),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bilayer_core::{Event, OnLeave, OnServiceStop, Serve, Session, SessionState, StopReason, WhileLocked};
+use bilayer_core::{
+    Event, Logon, OnLeave, OnServiceStop, Serve, Session, SessionState, StopReason, WhileLocked,
+};
 
 use super::track::{After, Claim, Down, Phase, nanos};
 use super::{Oracle, Track};
@@ -231,6 +233,9 @@ impl Oracle {
     }
 
     fn want_in(&self, index: usize, session: Option<&Session>, exists: bool) -> Want {
+        if self.is_worker(index) {
+            return self.want_of_worker(self.grid.number(index));
+        }
         if !self.sessions_known || !self.configuration_known {
             return Want::Unknown;
         }
@@ -242,6 +247,9 @@ impl Oracle {
             return Want::Gone;
         }
         let spec = &self.configured[number];
+        if spec.serve == Serve::Machine {
+            return Want::Gone;
+        }
         let served = self.told[place].allowed >> number & 1 == 1 && in_front(spec.serve, session);
         let claim = match spec.on_leave {
             _ if served => Claim::Served,
@@ -253,6 +261,22 @@ impl Oracle {
         } else {
             Want::Run(claim)
         }
+    }
+
+    /// A worker is wanted for as long as it is configured, whoever is logged on.
+    fn want_of_worker(&self, number: usize) -> Want {
+        if !self.configuration_known {
+            Want::Unknown
+        } else if self.removed[number] || self.configured[number].serve != Serve::Machine {
+            Want::Gone
+        } else {
+            Want::Run(Claim::Served)
+        }
+    }
+
+    /// Whether it is the machine's, and no session's.
+    pub(super) fn is_worker(&self, index: usize) -> bool {
+        self.grid.place(index) == self.grid.machine()
     }
 
     /// Whether a process of this instance has to end.
@@ -269,18 +293,21 @@ impl Oracle {
 
     /// Brings every track up to date with what should run.
     fn review_wants(&mut self, reloaded: bool) {
-        if !self.sessions_known || !self.configuration_known {
+        if !self.configuration_known {
             return;
         }
         for index in 0..self.tracks.len() {
-            self.review_want(index, reloaded);
+            if self.sessions_known || self.is_worker(index) {
+                self.review_want(index, reloaded);
+            }
         }
     }
 
     fn review_want(&mut self, index: usize, reloaded: bool) {
         let clock = self.clock;
         let session = self.session(self.grid.place(index));
-        let there = session.map(|session| session.logon);
+        let machine = self.is_worker(index).then_some(Logon::MACHINE);
+        let there = machine.or(session.map(|session| session.logon));
         let track = &self.tracks[index];
         if !track.exists {
             let Some(logon) = there.filter(|_| !self.mode.is_final()) else { return };

@@ -2,7 +2,7 @@
 //!
 //! All times are on the clock that stands still while the machine sleeps and between `Suspend` and `Resume`.
 
-use bilayer_core::{Exit, Goodbye, Logon, Meaning, PastLimit, Restart, RestartOn, Spec};
+use bilayer_core::{Exit, Goodbye, Logon, Meaning, PastLimit, Restart, RestartOn, Serve, Spec};
 
 use crate::world::{MS, NEVER, SEC};
 
@@ -208,7 +208,12 @@ impl Track {
             (None, None) if exit == Exit::Code(0) => None,
             (None, None) => Some(Meaning::Restart),
         };
+        let is_worker = spec.serve == Serve::Machine;
         match meaning {
+            // Nobody logs off from the machine.
+            Some(Meaning::LoggingOff) | None if is_worker && spec.restart.on != RestartOn::Never => {
+                self.fail(clock, now, &spec.restart, 0);
+            }
             Some(Meaning::Hold) => self.down = Down::Held,
             _ if spec.restart.on == RestartOn::Never => self.down = Down::Released,
             Some(Meaning::Release) => self.down = Down::Released,

@@ -73,6 +73,7 @@ fn check(file: &Path, screen: &Screen) -> Result<(), Failure> {
 /// "the session at the console, of users alice and bob".
 fn place(spec: &Spec) -> String {
     let mut text = match (spec.serve, spec.remote) {
+        (Serve::Machine, _) => "the machine".to_owned(),
         (Serve::Console, _) => "the session at the console".to_owned(),
         (Serve::Active, None) => "every active session".to_owned(),
         (Serve::Active, Some(true)) => "every active remote session".to_owned(),

@@ -6,7 +6,8 @@ use super::stop::After;
 use super::{Context, Fate, Slot};
 use crate::backoff::Next;
 use crate::{
-    Action, Exit, Failure, FailureKind, Goodbye, HoldReason, Meaning, RestartOn, Spec, Survivors, WaitReason,
+    Action, Exit, Failure, FailureKind, Goodbye, HoldReason, Meaning, RestartOn, Serve, Spec, Survivors,
+    WaitReason,
 };
 
 /// How long a clean exit waits for a logoff: desktop programs leave with 0 seconds before it is announced.
@@ -83,6 +84,10 @@ impl Slot {
             return self.advance(cx);
         }
         match failure.kind {
+            // A directory server may come later than the service, and an account may be made anew.
+            FailureKind::NotReady | FailureKind::Gone if cx.key.logon.is_machine() => {
+                self.retry_launch(cx, WaitReason::NoAccount)
+            }
             FailureKind::NotReady => self.retry_launch(cx, WaitReason::NotReady),
             FailureKind::Busy => self.retry_launch(cx, WaitReason::Busy),
             FailureKind::Gone => self.wait(cx, GONE_WAIT, WaitReason::SessionGone),
@@ -142,6 +147,11 @@ fn verdict(spec: &Spec, goodbye: Option<Goodbye>, exit: Exit) -> Verdict {
         (None, Some(Meaning::Release)) => Verdict::Release,
         (None, Some(Meaning::LoggingOff)) => Verdict::LoggingOff,
         (None, None) => built_in(spec.restart.on, exit),
+    };
+    let verdict = match (spec.serve, verdict) {
+        // Nobody logs off from the machine, so there is nothing to wait for.
+        (Serve::Machine, Verdict::Clean | Verdict::LoggingOff) => Verdict::Failure,
+        (Serve::Machine | Serve::Console | Serve::Active | Serve::All, verdict) => verdict,
     };
     match (spec.restart.on, verdict) {
         (RestartOn::Always | RestartOn::Failure, verdict) => verdict,

@@ -128,7 +128,7 @@ impl Slot {
         self.want = want;
         let waits_for_program = matches!(
             self.hold_off,
-            Some((_, WaitReason::BackOff | WaitReason::CrashLoop | WaitReason::Busy))
+            Some((_, WaitReason::BackOff | WaitReason::CrashLoop | WaitReason::Busy | WaitReason::NoAccount))
         );
         if waits_for_program && want != Want::Unknown && self.is_outdated(cx) {
             self.forget();

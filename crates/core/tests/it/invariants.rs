@@ -68,11 +68,13 @@ impl Processes {
                 let highest = self.highest.insert(key, generation);
                 assert!(highest.is_none_or(|highest| highest < generation), "one launch per generation");
                 let session = sessions.iter().find(|session| session.logon == key.logon);
+                let spec = core.spec(key.spec).expect("what is launched is configured");
+                assert_eq!(key.logon.is_machine(), spec.serve == Serve::Machine, "workers serve the machine");
                 assert!(
-                    session.is_some_and(|session| session.state != SessionState::Closing),
+                    key.logon.is_machine()
+                        || session.is_some_and(|session| session.state != SessionState::Closing),
                     "no user, no agent"
                 );
-                let spec = core.spec(key.spec).expect("what is launched is configured");
                 if spec.serve == Serve::Console && spec.on_leave == OnLeave::Stop {
                     let others = self.alive.keys().filter(|other| other.spec == key.spec).count();
                     assert_eq!(others, 0, "one at the console at a time");

@@ -25,3 +25,4 @@ mod suspend;
 mod transitions;
 mod util;
 mod words;
+mod workers;

@@ -33,7 +33,10 @@ enum Word {
 }
 
 fn key() -> impl Strategy<Value = InstanceKey> {
-    (0..4_u32, 0..3_u32).prop_map(|(logon, spec)| InstanceKey { logon: Logon(logon), spec: SpecId(spec) })
+    (0..5_u32, 0..3_u32).prop_map(|(logon, spec)| {
+        let logon = if logon == 4 { Logon::MACHINE } else { Logon(logon) };
+        InstanceKey { logon, spec: SpecId(spec) }
+    })
 }
 
 fn sessions() -> impl Strategy<Value = Vec<Session>> {
@@ -53,7 +56,7 @@ fn sessions() -> impl Strategy<Value = Vec<Session>> {
 
 fn spec() -> impl Strategy<Value = Spec> {
     let serving = (
-        select(vec![Serve::Console, Serve::Active, Serve::All]),
+        select(vec![Serve::Console, Serve::Active, Serve::All, Serve::Machine]),
         select(vec![OnLeave::Stop, OnLeave::Keep]),
         select(vec![WhileLocked::Keep, WhileLocked::Stop]),
         any::<bool>(),

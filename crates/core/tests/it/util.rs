@@ -6,6 +6,7 @@ use std::time::Duration;
 use bilayer_core::*;
 
 pub(crate) const SEAT: InstanceKey = InstanceKey { logon: Logon(1), spec: SpecId(0) };
+pub(crate) const WORKER: InstanceKey = InstanceKey { logon: Logon::MACHINE, spec: SpecId(0) };
 pub(crate) const OTHER: InstanceKey = InstanceKey { logon: Logon(2), spec: SpecId(0) };
 
 pub(crate) const fn ms(ms: u64) -> Duration {
@@ -213,6 +214,11 @@ pub(crate) fn session(logon: u32) -> Session {
             session_type: Some("wayland".into()),
         }),
     }
+}
+
+/// The spec `sync` of a worker, with every default.
+pub(crate) fn sync() -> Spec {
+    Spec { serve: Serve::Machine, ..Spec::new("sync") }
 }
 
 /// The spec `desk` with every default.
