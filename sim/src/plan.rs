@@ -111,6 +111,7 @@ pub(crate) fn spec(rng: &mut Rng, number: usize, fingerprint: u64) -> Spec {
         ready_within: rng.pick(&[None, None, Some(ms(1_000)), Some(ms(10_000))]),
         exit_codes: exit_codes(rng),
         survivors: rng.pick(&[Survivors::Kill, Survivors::Leave]),
+        greeter: rng.per_mille(500),
         ..Spec::new(NAMES[number])
     }
 }
@@ -154,6 +155,8 @@ pub(crate) struct People {
 
 impl People {
     pub(crate) fn new(plan: &Plan) -> Self {
+        /// One of so many is no person but a logon screen.
+        const GREETER_EVERY: usize = 5;
         const TYPES: [Option<&str>; 4] = [Some("x11"), None, Some("wayland"), Some("tty")];
         let ids = if plan.crowd { 1 } else { plan.ids };
         let mut who = Vec::with_capacity(plan.users * ids * 2);
@@ -166,6 +169,7 @@ impl People {
                         user_id: (1000 + user).to_string(),
                         groups: groups.iter().map(|&group| group.to_owned()).collect(),
                         session_type: TYPES[user % TYPES.len()].map(str::to_owned),
+                        greeter: user % GREETER_EVERY == GREETER_EVERY - 1,
                     }));
                 }
             }
@@ -190,7 +194,8 @@ pub(crate) fn allowed(spec: &Spec, session: &Session) -> bool {
         Some(known) => spec.types.is_empty() || spec.types.contains(known),
         None => true,
     };
-    user && group && place && kind
+    let person = if who.greeter { spec.greeter } else { user && group };
+    person && place && kind
 }
 
 /// Whether a session is of the kind that a spec serves, its filters apart.

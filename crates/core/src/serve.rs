@@ -75,6 +75,9 @@ impl Spec {
         if session.state == SessionState::Closing {
             return Some(Unserved::Closing);
         }
+        if who.greeter && !self.greeter {
+            return Some(Unserved::Greeter);
+        }
         match self.serve {
             Serve::Machine => return Some(Unserved::Machine),
             Serve::Console if session.kind != SessionKind::Console => return Some(Unserved::NotConsole),
@@ -86,10 +89,12 @@ impl Spec {
             Some(true) if !session.remote => return Some(Unserved::Local),
             Some(_) | None => {}
         }
-        if !is_listed(&self.users, &who.user) && !self.users.contains(&who.user_id) {
+        let is_named = is_listed(&self.users, &who.user) || self.users.contains(&who.user_id);
+        if !who.greeter && !is_named {
             return Some(Unserved::User);
         }
-        if !self.groups.is_empty() && !self.groups.iter().any(|group| who.groups.contains(group)) {
+        let is_member = self.groups.is_empty() || self.groups.iter().any(|group| who.groups.contains(group));
+        if !who.greeter && !is_member {
             return Some(Unserved::Group);
         }
         let wrong_type = who.session_type.as_ref().is_some_and(|kind| !is_listed(&self.types, kind));

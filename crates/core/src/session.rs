@@ -57,6 +57,8 @@ pub struct Who {
     pub groups: Vec<String>,
     /// The session type where the OS has one (`x11`, `wayland`, `mir`, `tty`, …). `None` is served by every spec.
     pub session_type: Option<String>,
+    /// Whether it is the logon screen: nobody has logged on with it, and its user is an account of the system's.
+    pub greeter: bool,
 }
 
 /// One session in an enumeration.

@@ -152,6 +152,8 @@ pub struct Spec {
     pub remote: Option<bool>,
     /// Only sessions of these types, where not empty. A session without a type passes.
     pub types: Vec<String>,
+    /// Whether the logon screen is served as well, whatever `users` and `groups` say: who it runs as is nobody's choice.
+    pub greeter: bool,
     /// What happens when a session leaves the served set.
     pub on_leave: OnLeave,
     /// What happens while the session is locked.
@@ -184,6 +186,7 @@ impl Spec {
             groups: Vec::new(),
             remote: None,
             types: Vec::new(),
+            greeter: false,
             on_leave: OnLeave::default(),
             while_locked: WhileLocked::default(),
             needs_display: false,

@@ -70,6 +70,8 @@ pub enum Unserved {
     Machine,
     /// The session is on its way out.
     Closing,
+    /// The session is the logon screen, and the spec does not ask for that.
+    Greeter,
     /// The spec serves the console, and the session is elsewhere.
     NotConsole,
     /// The session is in the background.
@@ -133,6 +135,7 @@ words! {
     Unserved {
         Machine => "machine", "runs once for the machine, and in no session";
         Closing => "closing", "its user logs off";
+        Greeter => "greeter", "does not serve the logon screen";
         NotConsole => "not-console", "serves the session at the console only, and this one is elsewhere";
         Background => "background", "does not serve a session in the background";
         Remote => "remote", "serves local sessions only, and this one is remote";

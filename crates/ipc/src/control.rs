@@ -94,6 +94,9 @@ pub struct SessionStatus {
     /// `x11`, `wayland`, `tty`, …, where the system has such types.
     #[serde(rename = "type")]
     pub session_type: Option<String>,
+    /// Whether it is the logon screen. It is listed only where an agent serves it.
+    #[serde(default)]
+    pub greeter: bool,
     /// Whether a program that is started in it now finds a display.
     pub display: bool,
     /// The agents that do not serve it, and why.

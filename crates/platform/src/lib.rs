@@ -108,7 +108,7 @@ pub use system::{
 #[cfg(feature = "host")]
 pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};
 #[cfg(feature = "host")]
-pub use system::{HAS_SERVICES, ServiceHost, Services, installed_services, run_as_service};
+pub use system::{HAS_GREETERS, HAS_TOKENS, SESSION_TYPES, account_key, knows_group, knows_user};
 #[cfg(feature = "host")]
-pub use system::{HAS_TOKENS, SESSION_TYPES, account_key, knows_group, knows_user};
+pub use system::{HAS_SERVICES, ServiceHost, Services, installed_services, run_as_service};
 pub use system::{Stream, connect, connect_control, random_bytes};

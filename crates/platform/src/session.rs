@@ -60,6 +60,9 @@ pub struct SessionInfo {
     pub remote: bool,
     /// The session type where the system has one (`x11`, `wayland`, `tty`, …). `None`: served whatever types a spec names.
     pub session_type: Option<String>,
+    /// Whether it is the logon screen, of a display manager: nobody has logged on with it. Listed only where asked for
+    /// ([`Sessions::list_greeters`](crate::Sessions::list_greeters)).
+    pub greeter: bool,
     /// Whether a program that is started in it now finds a display.
     pub display: bool,
     /// What it takes to start a process in it, as its user.

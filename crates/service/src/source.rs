@@ -88,6 +88,14 @@ impl Source {
         }
     }
 
+    /// Whether the logon screens are sessions like others from now on. A script says what its sessions are.
+    pub(crate) fn list_greeters(&mut self, listed: bool) {
+        match &mut self.sessions {
+            Opened::Real(sessions) => sessions.list_greeters(listed),
+            Opened::Scripted(_) => {}
+        }
+    }
+
     /// The system need not wait for this service any more before it shuts down.
     pub(crate) fn release_shutdown(&mut self) {
         match &mut self.sessions {

@@ -40,6 +40,9 @@ pub(super) fn table(sessions: &[SessionStatus], screen: &Screen) -> String {
 
 fn facts(session: &SessionStatus) -> String {
     let mut facts = Vec::new();
+    if session.greeter {
+        facts.push("logon screen");
+    }
     if session.locked {
         facts.push("locked");
     }

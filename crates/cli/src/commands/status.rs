@@ -103,6 +103,7 @@ mod tests {
             remote: false,
             administrator: None,
             session_type: Some("wayland".to_owned()),
+            greeter: false,
             display: true,
             unserved: Vec::new(),
         }

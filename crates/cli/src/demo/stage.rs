@@ -141,6 +141,7 @@ impl Stage {
             locked: seat.locked,
             remote: false,
             session_type: None,
+            greeter: false,
             display: true,
             station: Station::own(),
         }

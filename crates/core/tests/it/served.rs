@@ -41,6 +41,7 @@ fn the_first_condition_that_is_not_met_is_named() {
     assert_eq!(why(|_, session| session.state = SessionState::Closing), Some(Unserved::Closing));
     assert_eq!(why(|_, session| session.state = SessionState::Inactive), Some(Unserved::Background));
     assert_eq!(why(|_, session| session.kind = SessionKind::Other), Some(Unserved::NotConsole));
+    assert_eq!(why(|_, session| *session = greeter()), Some(Unserved::Greeter));
     assert_eq!(why(|spec, _| spec.remote = Some(true)), Some(Unserved::Local));
     assert_eq!(
         why(|spec, session| (spec.remote, session.remote) = (Some(false), true)),
@@ -90,6 +91,36 @@ fn filters_narrow_the_set() {
     assert!(!types(&["x11", "wayland"], Some("tty")));
     assert!(types(&["x11", "wayland"], None), "a session without a type passes");
     assert!(types(&[], Some("tty")));
+}
+
+/// The logon screen, at the console and in front.
+fn greeter() -> Session {
+    let who = Who { user: "gdm".into(), groups: Vec::new(), greeter: true, ..(*session(1).who).clone() };
+    Session { who: who.into(), ..session(1) }
+}
+
+#[test]
+fn the_logon_screen_is_added_to_what_is_served() {
+    let at_greeter = |change: fn(&mut Spec)| serves(change, |session| *session = greeter());
+    assert!(!at_greeter(|_| {}));
+    assert!(at_greeter(|spec| spec.greeter = true));
+    assert!(serves(|spec| spec.greeter = true, |_| {}), "and those who logged on");
+    // Whoever names users or groups means people.
+    assert!(at_greeter(|spec| (spec.greeter, spec.users) = (true, vec!["alice".into()])));
+    assert!(at_greeter(|spec| (spec.greeter, spec.groups) = (true, vec!["staff".into()])));
+    assert!(!at_greeter(|spec| (spec.greeter, spec.types) = (true, vec!["tty".into()])));
+    assert!(!at_greeter(|spec| (spec.greeter, spec.remote) = (true, Some(true))));
+}
+
+#[test]
+fn the_logon_screen_hands_over_to_who_logs_on() {
+    let mut world = World::new(Spec { greeter: true, ..desk() });
+    world.sessions.push(greeter());
+    assert_eq!(world.enumerate(), [Action::Launch(SEAT, 1)]);
+    world.launched(SEAT);
+    world.sessions[0].state = SessionState::Inactive;
+    assert_eq!(world.logon(2), [Action::Terminate(SEAT, 1)]);
+    assert_eq!(world.exited(SEAT, Exit::Signal(15)), [Action::Sweep(SEAT, 1), Action::Launch(OTHER, 1)]);
 }
 
 #[test]

@@ -212,6 +212,7 @@ pub(crate) fn session(logon: u32) -> Session {
             user_id: format!("{}", 1000 + logon),
             groups: vec![format!("group{logon}"), "people".into()],
             session_type: Some("wayland".into()),
+            greeter: false,
         }),
     }
 }

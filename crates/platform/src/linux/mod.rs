@@ -118,6 +118,10 @@ pub fn account_key(name: &str) -> String {
 #[cfg(feature = "host")]
 pub const HAS_TOKENS: bool = false;
 
+/// Whether the logon screen is a session with a user of its own: class `greeter`, sd_session_get_class(3).
+#[cfg(feature = "host")]
+pub const HAS_GREETERS: bool = true;
+
 /// The types that a session can have, and whether such a session has a screen: sd_session_get_type(3), and `web` of
 /// systemd 239.
 #[cfg(feature = "host")]

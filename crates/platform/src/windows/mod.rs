@@ -159,6 +159,10 @@ pub fn account_key(name: &str) -> String {
 #[cfg(feature = "host")]
 pub const HAS_TOKENS: bool = true;
 
+/// Whether the logon screen is a session with a user of its own. Windows draws it on a desktop of the system's own.
+#[cfg(feature = "host")]
+pub const HAS_GREETERS: bool = false;
+
 /// Whether there is a user of this name or SID. Not asked here: the answer may be a domain controller's, which takes minutes to
 /// fail when none is in reach.
 #[cfg(feature = "host")]

@@ -223,6 +223,7 @@ fn spec(name: &str, table: &mut Table<'_>, how: &Loading<'_>, findings: &mut Fin
         groups: filter(table, "groups", "group", |group| how.checks.knows_group(group), findings),
         remote: table.read("remote", findings, |node, findings| remote(node, serve, findings)),
         types: table.read("types", findings, types).unwrap_or_else(default_types),
+        greeter: table.read("greeter", findings, |node, findings| greeter(node, how, findings)) == Some(true),
         on_leave: table.read("on_leave", findings, one_of(&ON_LEAVE)).unwrap_or(default.on_leave),
         while_locked: table
             .read("while_locked", findings, one_of(&WHILE_LOCKED))
@@ -296,6 +297,15 @@ fn types(node: Node<'_>, findings: &mut Findings) -> Option<Vec<String>> {
         types.extend(choice(&words, element, findings).map(str::to_owned));
     }
     Some(types)
+}
+
+fn greeter(node: Node<'_>, how: &Loading<'_>, findings: &mut Findings) -> Option<bool> {
+    let served = boolean(node.clone(), findings)?;
+    if served && !how.checks.has_greeters() {
+        node.wrong("cannot be used on this system: its logon screen is no session", findings)
+            .hint("leave it out: agents run for those who have logged on");
+    }
+    Some(served)
 }
 
 /// The types with a screen.

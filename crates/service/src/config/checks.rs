@@ -49,6 +49,11 @@ pub trait Checks {
         bilayer_platform::HAS_TOKENS
     }
 
+    /// Whether the logon screen of the machine is a session.
+    fn has_greeters(&self) -> bool {
+        bilayer_platform::HAS_GREETERS
+    }
+
     /// Whether the machine knows a user of this name or id; `None` if that cannot be told.
     fn knows_user(&self, _user: &str) -> Option<bool> {
         None
@@ -139,6 +144,10 @@ impl Checks for Unchecked {
     }
 
     fn has_tokens(&self) -> bool {
+        true
+    }
+
+    fn has_greeters(&self) -> bool {
         true
     }
 

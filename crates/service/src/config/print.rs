@@ -93,6 +93,9 @@ fn write_agent(agent: &Agent, out: &mut String) -> fmt::Result {
     if !bilayer_platform::SESSION_TYPES.is_empty() {
         writeln!(out, "types = {}", List(&spec.types))?;
     }
+    if bilayer_platform::HAS_GREETERS || spec.greeter {
+        writeln!(out, "greeter = {}", spec.greeter)?;
+    }
     writeln!(out, "on_leave = \"{}\"", words::on_leave(spec.on_leave))?;
     writeln!(out, "while_locked = \"{}\"", words::while_locked(spec.while_locked))?;
     writeln!(out, "needs_display = {}", spec.needs_display)?;

@@ -94,6 +94,10 @@ struct Agent {
         "default" = ["x11", "wayland", "mir"],
     ))]
     types: Vec<String>,
+    /// Whether the logon screen is served as well, whatever `users` and `groups` say. There the agent runs as the account of the
+    /// display manager. Linux only.
+    #[schemars(extend("default" = false))]
+    greeter: bool,
     /// What happens when its session is no longer served but lives on: another user was switched to, or a remote client left.
     #[schemars(extend("enum" = ["stop", "keep"], "default" = "stop"))]
     on_leave: String,

@@ -38,6 +38,7 @@ use bilayer_ipc::control::{Power, ServiceMode};
 use bilayer_ipc::{Limits, method};
 use bilayer_platform::{Alarm, Dirs, Outputs, ServiceHost, Signal};
 use jiff::Timestamp;
+use tokio::sync::watch as latest;
 use tokio::sync::{Notify, mpsc};
 
 use crate::builder::{Loader, Methods};
@@ -97,6 +98,8 @@ pub(crate) struct Driver {
     abandoned: usize,
     /// Told when every agent has ended because the system shuts down.
     all_ended: Arc<Notify>,
+    /// Whether an agent serves logon screens, for whoever enumerates the sessions.
+    greeters: latest::Sender<bool>,
 }
 
 /// What people want to know about an instance and the core does not.

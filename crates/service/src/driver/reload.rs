@@ -111,6 +111,9 @@ impl Driver {
                 "[service] or the grace of an agent was changed in what the service manager keeps; `bilayer install` tells it"
             );
         }
+        let greeters = self.agents.values().any(|agent| agent.spec.greeter);
+        // Whoever enumerates is told only of a change.
+        self.greeters.send_if_modified(|listed| std::mem::replace(listed, greeters) != greeters);
         let on_service_stop = config.service.on_service_stop;
         self.config = config;
         self.pending.push_back(Event::Configured { specs, on_service_stop });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bilayer_platform::{Alarm, Hint};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::news::News;
 use crate::source::Source;
@@ -19,11 +19,13 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(30);
 pub(super) async fn follow(
     mut source: Source,
     mut alarm: Alarm,
+    mut greeters: watch::Receiver<bool>,
     all_ended: Arc<Notify>,
     news: mpsc::Sender<News>,
 ) {
     let mut failing = false;
     loop {
+        source.list_greeters(*greeters.borrow_and_update());
         match source.enumerate().await {
             Ok(sessions) => {
                 if std::mem::take(&mut failing) {
@@ -47,6 +49,7 @@ pub(super) async fn follow(
         let hint = tokio::select! {
             hint = source.hint() => hint,
             () = alarm.ring() => Hint::Sessions,
+            Ok(()) = greeters.changed() => continue,
             () = all_ended.notified() => {
                 source.release_shutdown();
                 continue;

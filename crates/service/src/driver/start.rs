@@ -9,7 +9,7 @@ use bilayer_ipc::agent::Program;
 use bilayer_ipc::control::{Power, ServiceMode};
 use bilayer_platform::{Alarm, Dirs, Listener, Signals};
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::control::Admits;
@@ -74,6 +74,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         bilayer_platform::forget_startup();
     });
     let all_ended = Arc::new(Notify::new());
+    let (greeters, greeters_wanted) = watch::channel(false);
     let mut driver = Driver {
         core: Supervisor::new(u64::from_ne_bytes(bilayer_platform::random_bytes())),
         pending: VecDeque::new(),
@@ -107,6 +108,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         finished: false,
         abandoned: 0,
         all_ended: Arc::clone(&all_ended),
+        greeters,
     };
     tracing::info!(
         event = id::STARTED, name = %driver.config.service.name, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), ?mode,
@@ -115,7 +117,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     driver.configure(config);
     driver.adopt();
     driver.settle();
-    tasks.spawn(sessions::follow(source, reconcile, all_ended, news));
+    tasks.spawn(sessions::follow(source, reconcile, greeters_wanted, all_ended, news));
     // A task like those that bring the news: waking the runtime's outermost future would cost a system call each time.
     let ended = tokio::spawn(driver.run(inbox, alarm)).await;
     let (mut observer, abandoned) =

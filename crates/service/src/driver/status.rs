@@ -48,6 +48,7 @@ impl Driver {
             remote: info.remote,
             administrator: info.administrator,
             session_type: info.session_type.clone(),
+            greeter: info.greeter,
             display: info.display,
             unserved: self.unserved(logon, info),
         }

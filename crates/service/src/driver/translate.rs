@@ -35,6 +35,7 @@ pub(super) fn session(logon: Logon, info: &SessionInfo) -> Session {
             user_id: account_key(&info.user.id),
             groups: info.groups.iter().map(|group| account_key(group)).collect(),
             session_type: info.session_type.clone(),
+            greeter: info.greeter,
         }),
     }
 }
@@ -128,6 +129,7 @@ mod tests {
             locked: false,
             remote: false,
             session_type: None,
+            greeter: false,
             display: true,
             station: bilayer_platform::Station::own(),
         };

@@ -187,6 +187,7 @@ pub(crate) fn session(id: &str, user: &str) -> SessionInfo {
         locked: false,
         remote: false,
         session_type: None,
+        greeter: false,
         display: true,
         station: Station::own(),
     }

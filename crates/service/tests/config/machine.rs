@@ -45,6 +45,10 @@ impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
         WINDOWS
     }
 
+    fn has_greeters(&self) -> bool {
+        !WINDOWS
+    }
+
     fn knows_user(&self, user: &str) -> Option<bool> {
         Some(user == "alice")
     }

@@ -40,7 +40,6 @@ mistakes! {
     unknown_key, CONSOLE, agent("heartbeet = \"5s\"");
     unknown_key_of_a_table_below, CONSOLE, agent("grase = \"5s\"");
     unknown_key_like_none, CONSOLE, agent("restart = { frequency = 3 }");
-    key_that_comes_later, CONSOLE, agent("greeter = true");
     duplicate_key, CONSOLE, agent("sessions = \"all\"\nsessions = \"active\"");
     duplicate_agent, CONSOLE, agent("[agent.desk]\ncommand = [\"/opt/acme/desk\"]");
     syntax, CONSOLE, "[service\nname = \"acme\"\n";
@@ -68,6 +67,7 @@ mistakes! {
     unknown_word, CONSOLE, agent("sessions = \"consol\"");
     unknown_word_like_none, CONSOLE, agent("on_leave = \"hibernate\"");
     unknown_type, CONSOLE, agent("types = [\"x11\", \"weyland\"]");
+    logon_screen_of_another_system, CONSOLE, agent("greeter = true");
     token_of_another_system, ELSEWHERE, agent("elevation = \"linked\"\ntoken = \"shell\"");
     unknown_exit, CONSOLE, agent("exit_codes = { 64 = \"hold\", SIGNOPE = \"hold\" }");
     unknown_meaning, CONSOLE, agent("exit_codes = { 64 = \"logoff\" }");

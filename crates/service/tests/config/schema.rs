@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bilayer::config::{Loading, Report, json_schema, print, sample};
 use bilayer::manager::HAS_SERVICES;
-use bilayer_platform::HAS_TOKENS;
+use bilayer_platform::{HAS_GREETERS, HAS_TOKENS};
 use serde_json::Value;
 
 use crate::machine::{CONSOLE, agent, load};
@@ -150,6 +150,7 @@ fn both_have_the_same_defaults() {
         let own = ["agent.desk.command", "service.name", "service.display_name"].contains(&path.as_str());
         let elsewhere = !HAS_SERVICES && MANAGED.contains(&path.as_str());
         let elsewhere = elsewhere || !HAS_TOKENS && OF_TOKENS.contains(&path.as_str());
+        let elsewhere = elsewhere || !HAS_GREETERS && path == "agent.desk.greeter";
         if !own && !elsewhere {
             assert_eq!(effective, &schema["default"], "{path}");
         }
@@ -162,8 +163,17 @@ fn the_sample_names_every_key_but_the_rarely_needed() {
     for (path, _) in keys() {
         let key = path.rsplit('.').next().unwrap();
         let rare = path.starts_with("wire.")
-            || ["types", "elevation", "token", "directory", "account", "dependencies", "preshutdown_timeout"]
-                .contains(&key);
+            || [
+                "types",
+                "greeter",
+                "elevation",
+                "token",
+                "directory",
+                "account",
+                "dependencies",
+                "preshutdown_timeout",
+            ]
+            .contains(&key);
         assert!(rare || sample.contains(key), "{path}");
     }
 }

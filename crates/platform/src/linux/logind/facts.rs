@@ -24,7 +24,7 @@ pub(crate) struct Facts {
     pub(crate) vt: u32,
     /// `x11`, `wayland`, `mir`, `tty`, `web`, `unspecified`.
     pub(crate) session_type: String,
-    /// `user`, `greeter`, `lock-screen`, `background`, `manager`, …
+    /// `user`, `greeter`, `lock-screen`, `background`, `manager`, …: sd_session_get_class(3).
     pub(crate) class: String,
     pub(crate) desktop: String,
     /// The unit that its processes are in: `session-ID.scope`.
@@ -96,9 +96,16 @@ impl Facts {
         Facts { state: other.state, locked: other.locked, ..self.clone() } != *other
     }
 
-    /// Whether a person has logged on with it: not a logon screen, not a service's background session.
+    /// Whether a person has logged on with it: not a logon screen or a locked one, not a user's service manager, not a service's
+    /// background session. The classes with a dash came with systemd 256, pam_systemd(8): such logins differ in when they may
+    /// begin and in whether the user gets a service manager for them.
     pub(crate) fn is_a_persons(&self) -> bool {
-        self.class == "user"
+        matches!(self.class.as_str(), "user" | "user-early" | "user-light" | "user-early-light")
+    }
+
+    /// Whether it is the logon screen of a display manager.
+    pub(crate) fn is_greeter(&self) -> bool {
+        self.class == "greeter"
     }
 
     pub(crate) fn is_graphical(&self) -> bool {

@@ -40,6 +40,7 @@ impl Console {
             locked: false,
             remote: false,
             session_type: None,
+            greeter: false,
             display: true,
             station: self.station.clone(),
         }

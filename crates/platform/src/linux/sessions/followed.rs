@@ -147,6 +147,7 @@ impl Followed {
             locked: facts.locked,
             remote: facts.remote,
             session_type: Some(facts.session_type.clone()),
+            greeter: facts.is_greeter(),
             display: known.display(),
             station: known.station(self.leader.as_ref()),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::followed::{Followed, Identity};
-use crate::system::logind::{Facts, Follower, Hints};
+use crate::system::logind::{Follower, Hints};
 use crate::{Error, Hint, SessionInfo};
 
 /// How many users' environments are read at a time: each costs a process for some milliseconds.
@@ -23,6 +23,8 @@ pub(super) struct Machine {
     followed: HashMap<Identity, Followed>,
     /// logind's objects of the sessions of the last enumeration, also of those that are not followed.
     known: Vec<String>,
+    /// Whether logon screens are sessions to list.
+    greeters: bool,
     /// A hint was given out since the last enumeration.
     hinted: bool,
     quiet: u32,
@@ -38,6 +40,7 @@ impl Machine {
             readers: Arc::new(Semaphore::new(READERS_MAX)),
             followed: HashMap::new(),
             known: Vec::new(),
+            greeters: false,
             hinted: true,
             quiet: 0,
         })
@@ -49,6 +52,10 @@ impl Machine {
         hint
     }
 
+    pub(super) fn list_greeters(&mut self, listed: bool) {
+        self.greeters = listed;
+    }
+
     pub(super) fn release_shutdown(&self) {
         self.follower.release_shutdown();
     }
@@ -56,7 +63,8 @@ impl Machine {
     pub(super) async fn enumerate(&mut self) -> Result<Vec<SessionInfo>, Error> {
         let mut sessions = self.follower.logind()?.sessions(&self.known).await?;
         self.known = sessions.iter().map(|facts| facts.path.clone()).collect();
-        sessions.retain(Facts::is_a_persons);
+        // A logon screen that nobody asks for is not even looked at: it is there all the time that nobody is.
+        sessions.retain(|facts| facts.is_a_persons() || self.greeters && facts.is_greeter());
         sessions.sort_by(|a, b| a.path.cmp(&b.path));
         let everything_again = self.is_time_to_look_again();
 

@@ -44,6 +44,15 @@ impl Sessions {
         }
     }
 
+    /// Whether enumerations from now on have the logon screens in them; at first they have not. Only Linux knows them as
+    /// sessions, and only where all of the machine's are followed.
+    pub fn list_greeters(&mut self, listed: bool) {
+        match &mut self.source {
+            Source::Console(_) => {}
+            Source::Machine(machine) => machine.list_greeters(listed),
+        }
+    }
+
     /// Everything is done that had to be done before the announced shutdown: the machine need not wait for this program any
     /// longer. A shutdown that is called off makes it wait again for the next.
     pub fn release_shutdown(&mut self) {

@@ -77,6 +77,7 @@ impl Console {
             locked: told.locked.unwrap_or_else(|| self.seen.locked.load(Ordering::Relaxed)),
             remote: is_remote(),
             session_type: None,
+            greeter: false,
             display: true,
             station: self.station.clone(),
         }

@@ -171,6 +171,7 @@ impl Followed {
             locked: self.told.locked.unwrap_or(false),
             remote: self.kind == Some(Kind::Remote),
             session_type: None,
+            greeter: false,
             // The window station of a session is there before its user is.
             display: true,
             station,

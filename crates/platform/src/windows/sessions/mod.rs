@@ -50,6 +50,9 @@ impl Sessions {
         }
     }
 
+    /// Does nothing: the logon screen of Windows is no session that a program could be started in as its user.
+    pub fn list_greeters(&mut self, _listed: bool) {}
+
     /// Everything has stopped: the shutdown or logoff that was announced need not wait for us any longer. A service says so to the
     /// service manager instead.
     pub fn release_shutdown(&mut self) {
