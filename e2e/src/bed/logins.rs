@@ -18,8 +18,25 @@ pub(crate) enum Desktop {
     Wayland,
     /// An X11 desktop on the seat.
     X11,
+    /// An X11 desktop without a seat, as servers of remote desktops make them (VNC, xrdp).
+    Seatless,
     /// A text login without a seat, as sshd makes them.
     Remote,
+    /// The logon screen of a display manager, on the seat.
+    Greeter,
+}
+
+impl Desktop {
+    /// Type, class and seat of the session, as PAM is told.
+    fn session(self) -> (&'static str, &'static str, Option<&'static str>) {
+        match self {
+            Self::Wayland => ("wayland", "user", Some("seat0")),
+            Self::X11 => ("x11", "user", Some("seat0")),
+            Self::Seatless => ("x11", "user", None),
+            Self::Remote => ("tty", "user", None),
+            Self::Greeter => ("wayland", "greeter", Some("seat0")),
+        }
+    }
 }
 
 /// A session that logind knows.
@@ -42,17 +59,14 @@ impl Bed {
         command
             .arg(format!("--unit=login-{user}-{terminal}"))
             .arg(format!("--property=User={user}"))
-            .args(["--property=WorkingDirectory=~", "--setenv=XDG_SESSION_CLASS=user"]);
-        let kind = match desktop {
-            Desktop::Wayland => "wayland",
-            Desktop::X11 => "x11",
-            Desktop::Remote => "tty",
-        };
+            .arg("--property=WorkingDirectory=-~");
+        let (kind, class, seat) = desktop.session();
         command.arg(format!("--setenv=XDG_SESSION_TYPE={kind}"));
-        if desktop != Desktop::Remote {
-            command.args(["--setenv=XDG_SEAT=seat0", "--setenv=XDG_SESSION_DESKTOP=bed"]);
+        command.arg(format!("--setenv=XDG_SESSION_CLASS={class}"));
+        if let Some(seat) = seat {
+            command.arg(format!("--setenv=XDG_SEAT={seat}")).arg("--setenv=XDG_SESSION_DESKTOP=bed");
         }
-        if desktop != Desktop::Remote && self.seat.has_terminals() {
+        if seat.is_some() && self.seat.has_terminals() {
             command
                 .arg(format!("--property=TTYPath=/dev/tty{terminal}"))
                 .args(

@@ -7,6 +7,7 @@ mod leaving;
 mod moving;
 mod people;
 mod power;
+mod served;
 mod trouble;
 
 use anyhow::Result;
@@ -46,6 +47,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("the bed kills what users leave where logind is told to", KILLING, bed_itself::kills_leftovers),
     scenario("agents run as their users, in their sessions", USUAL, identity::of_two_users).and_on_trixie(),
     scenario("text logins and remote shells are not served", USUAL, identity::text_logins).and_on_trixie(),
+    scenario("the logon screen has its agent until somebody logs on", USUAL, served::greeter).and_on_trixie(),
+    scenario("a desktop without a seat is served, and who lingers is not", USUAL, served::seatless)
+        .and_on_trixie(),
     scenario("an agent that needs a display waits for it", USUAL, identity::display),
     scenario("a switch stops the old agent before it starts the new one", USUAL, moving::switch)
         .and_on_trixie(),
