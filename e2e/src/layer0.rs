@@ -15,8 +15,8 @@ use crate::wait::until;
 const PROGRAM: &str = "/usr/local/bin/bilayer";
 const CONFIG: &str = "/etc/acme/acme.toml";
 const LOG: &str = "/var/log/acme.out";
-/// How long anything may take that is not held up on purpose.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+/// How long anything may take that is not held up on purpose, on a machine that has other things to do.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// `bilayer run` as root inside the container.
 #[derive(Debug)]
@@ -164,5 +164,16 @@ pub(crate) fn running(bed: &Bed, name: &str, user: &str) -> Result<(Agent, u32)>
             ("running", Some(pid)) if !bed.process(pid).is_dead() => Ok(Some((agent, pid))),
             (state, _) => bail!("it is {state}: {}", agent.entry["reason"]),
         }
+    })
+}
+
+/// Waits until an agent has shown its token and said that it is ready, and returns its entry.
+pub(crate) fn ready(bed: &Bed, name: &str, user: &str) -> Result<(Agent, u32)> {
+    until(&format!("{name} of {user} is ready"), SOON, || {
+        let (agent, pid) = running(bed, name, user)?;
+        if agent.entry["connected"] != true || agent.entry["ready"] != true {
+            bail!("it is {}", agent.entry);
+        }
+        Ok(Some((agent, pid)))
     })
 }

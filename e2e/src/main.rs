@@ -9,6 +9,7 @@
 mod bed;
 mod idle;
 mod inside;
+mod lanes;
 mod layer0;
 mod play;
 mod process;
@@ -21,7 +22,7 @@ use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
 use crate::bed::{Seat, Suite};
-use crate::play::{Play, Verdict, plays_of};
+use crate::play::{Play, plays_of};
 use crate::scenarios::SCENARIOS;
 
 /// Whole-system tests on real systemd and logind.
@@ -35,6 +36,9 @@ struct Args {
     /// Play every scenario on this release of Debian alone. Without it each is played where it was written for.
     #[arg(long, value_enum)]
     suite: Option<Suite>,
+    /// How many scenarios are played side by side. Most of a scenario is waiting, so it is one more than there are processors.
+    #[arg(long, value_name = "N", default_value_t = processors() + 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    jobs: u8,
     /// Play no scenario; print the voluntary context switches of an idle service in so many seconds.
     #[arg(long, value_name = "SECONDS")]
     measure_idle: Option<u64>,
@@ -76,6 +80,14 @@ fn main() -> ExitCode {
     }
 }
 
+fn processors() -> u8 {
+    std::thread::available_parallelism()
+        .ok()
+        .and_then(|count| u8::try_from(count.get()).ok())
+        .unwrap_or(1)
+        .min(15)
+}
+
 /// Plays what was asked for and returns how many scenarios failed.
 fn play(args: &Args) -> Result<usize> {
     let is_asked = |play: &Play| {
@@ -99,19 +111,20 @@ fn play(args: &Args) -> Result<usize> {
         "sessions have {}",
         if has_terminals { "virtual terminals" } else { "a seat without terminals" }
     );
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for play in &plays {
-        match play.verdict(&seat) {
-            Verdict::Passed => passed += 1,
-            Verdict::Failed => failed += 1,
-            Verdict::Skipped => skipped += 1,
+    let count = plays.len();
+    let mut bootable = Vec::with_capacity(count);
+    for play in plays {
+        if play.can_boot()? {
+            bootable.push(play);
         }
     }
+    let (playing, skipped) = (bootable.len(), count - bootable.len());
+    let failed = lanes::play(bootable, &seat, usize::from(args.jobs));
     if skipped > 0 {
         println!(
-            "\n!!! SKIPPED: {skipped} scenarios, whose release of Debian the machine's mirror does not have\n"
+            "\n!!! SKIPPED: {skipped} scenarios on a release of Debian that the machine's mirror does not have\n"
         );
     }
-    println!("{passed} passed, {failed} failed");
+    println!("{} passed, {failed} failed", playing - failed);
     Ok(failed)
 }

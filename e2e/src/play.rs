@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Error, Result};
 
-use crate::bed::{Bed, Seat, Suite};
+use crate::bed::{Bed, Seat, Setting, Suite, Variant};
 use crate::layer0;
 use crate::scenarios::Scenario;
 
@@ -12,15 +12,6 @@ use crate::scenarios::Scenario;
 pub(crate) struct Play {
     scenario: &'static Scenario,
     suite: Suite,
-}
-
-/// How it went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Passed,
-    Failed,
-    /// There is no such release here.
-    Skipped,
 }
 
 /// A scenario on every release that it asks for, or on the one that a person asks for.
@@ -44,39 +35,45 @@ impl Play {
         }
     }
 
+    /// Whether it is about what virtual terminals do.
+    pub(crate) fn is_at_terminals(&self) -> bool {
+        self.scenario.is_at_terminals
+    }
+
+    /// Whether its system is there or can be built; builds it, so that no boot has to.
+    pub(crate) fn can_boot(&self) -> Result<bool> {
+        let can_boot = Bed::can_boot(self.setting())?;
+        if !can_boot {
+            println!("SKIPPED {}: the machine's mirror has no Debian {}", self.name(), self.suite.codename());
+        }
+        Ok(can_boot)
+    }
+
     /// Plays it and prints the verdict with what was seen.
-    pub(crate) fn verdict(&self, seat: &Seat) -> Verdict {
+    pub(crate) fn passes(&self, seat: &Seat) -> bool {
         let start = Instant::now();
         let seen = self.run(seat);
         let name = format!("{} ({:.1} s)", self.name(), start.elapsed().as_secs_f32());
-        match seen {
-            Ok(Some(seen)) => {
-                println!("ok      {name}: {seen}");
-                Verdict::Passed
-            }
-            Ok(None) => {
-                println!("SKIPPED {name}: the machine's mirror has no Debian {}", self.suite.codename());
-                Verdict::Skipped
-            }
-            Err(error) => {
-                println!("FAILED  {name}: {error:#}");
-                Verdict::Failed
-            }
+        // One call for each verdict: scenarios are played side by side.
+        match &seen {
+            Ok(seen) => println!("ok      {name}: {seen}"),
+            Err((error, evidence)) => println!("{evidence}FAILED  {name}: {error:#}"),
         }
+        seen.is_ok()
     }
 
-    fn run(&self, seat: &Seat) -> Result<Option<String>> {
-        let mut setting = self.scenario.setting;
-        setting.system.suite = self.suite;
-        if !Bed::can_boot(setting)? {
-            return Ok(None);
-        }
-        let bed = Bed::boot(setting, seat.share()?).context("the container did not boot")?;
-        let seen = (self.scenario.run)(&bed);
-        if seen.is_err() {
+    /// What was seen, or what went wrong and what is known of it.
+    fn run(&self, seat: &Seat) -> Result<String, (Error, String)> {
+        let unknown = |error: Error| (error.context("the container did not boot"), String::new());
+        let bed = Bed::boot(self.setting(), seat.share().map_err(unknown)?).map_err(unknown)?;
+        (self.scenario.run)(&bed).map_err(|error| {
             let said = std::fs::read_to_string(layer0::log_file(&bed)).unwrap_or_default();
-            println!("--- bilayer said\n{said}--- the journal says\n{}---", bed.journal());
-        }
-        seen.map(Some)
+            (error, format!("--- bilayer said\n{said}--- the journal says\n{}---\n", bed.journal()))
+        })
+    }
+
+    fn setting(&self) -> Setting {
+        let system = Variant { suite: self.suite, ..self.scenario.setting.system };
+        Setting { system, ..self.scenario.setting }
     }
 }

@@ -9,7 +9,7 @@ use super::{Bed, run};
 use crate::wait::until;
 
 const MANAGER: &str = "/org/freedesktop/login1";
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// What a user logs in to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

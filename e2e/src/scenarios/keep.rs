@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::bed::{Bed, Desktop};
@@ -19,9 +19,6 @@ pub(super) fn killed_and_kept(bed: &Bed) -> Result<String> {
     bed.login("alice", Desktop::Wayland)?;
     bed.login("bob", Desktop::X11)?;
     let before = agents_of_both(bed)?;
-    for user in ["alice", "bob"] {
-        layer0::running(bed, "plain", user)?;
-    }
     let plain = bed.processes("sleep")?.into_iter().filter(is_agent).collect::<Vec<_>>();
     let launches = launches(bed)?;
     let before_kills = service.said().len();
@@ -160,18 +157,13 @@ fn launches(bed: &Bed) -> Result<Vec<(Value, Value)>> {
     ["alice", "bob"].iter().map(of).collect()
 }
 
-/// The pids of the agents of both users, once both are connected.
+/// The pids of the agents of both users, once they are connected, and those which connect to nobody run.
 fn agents_of_both(bed: &Bed) -> Result<Vec<u32>> {
     ["alice", "bob"]
         .iter()
         .map(|user| {
-            until(&format!("the agent of {user} is connected and ready"), SOON, || {
-                let Some(agent) = agent(bed, "desk", user)? else { return Ok(None) };
-                if agent.entry["ready"] != true {
-                    bail!("it is {}", agent.entry);
-                }
-                Ok(agent.pid)
-            })
+            layer0::running(bed, "plain", user)?;
+            Ok(layer0::ready(bed, "desk", user)?.1)
         })
         .collect()
 }

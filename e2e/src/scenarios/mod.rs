@@ -22,6 +22,8 @@ pub(crate) struct Scenario {
     pub(crate) setting: Setting,
     /// On which releases it is played.
     pub(crate) suites: &'static [Suite],
+    /// Whether it is about what virtual terminals do, and gets them where they are free. Others are played side by side.
+    pub(crate) is_at_terminals: bool,
     /// Plays it and says what was seen.
     pub(crate) run: fn(&Bed) -> Result<String>,
 }
@@ -30,10 +32,15 @@ const USUAL: Setting = Setting::USUAL;
 const KILLING: Setting = Setting { kill_user_processes: true, ..USUAL };
 
 const fn scenario(name: &'static str, setting: Setting, run: fn(&Bed) -> Result<String>) -> Scenario {
-    Scenario { name, setting, run, suites: &[Suite::Own] }
+    Scenario { name, setting, run, suites: &[Suite::Own], is_at_terminals: false }
 }
 
 impl Scenario {
+    const fn at_terminals(mut self) -> Self {
+        self.is_at_terminals = true;
+        self
+    }
+
     /// It is also played on the younger release: what logind or the service manager do differently there matters to it.
     const fn and_on_trixie(mut self) -> Self {
         self.suites = &[Suite::Own, Suite::Trixie];
@@ -43,7 +50,7 @@ impl Scenario {
 
 /// All of them.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    scenario("the bed is a real one", USUAL, bed_itself::is_real).and_on_trixie(),
+    scenario("the bed is a real one", USUAL, bed_itself::is_real).at_terminals().and_on_trixie(),
     scenario("the bed kills what users leave where logind is told to", KILLING, bed_itself::kills_leftovers),
     scenario("agents run as their users, in their sessions", USUAL, identity::of_two_users).and_on_trixie(),
     scenario("text logins and remote shells are not served", USUAL, identity::text_logins).and_on_trixie(),
@@ -52,10 +59,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         .and_on_trixie(),
     scenario("an agent that needs a display waits for it", USUAL, identity::display),
     scenario("a switch stops the old agent before it starts the new one", USUAL, moving::switch)
-        .and_on_trixie(),
+        .and_on_trixie()
+        .at_terminals(),
     scenario("a lock stops the agent that asked for it and tells the other", USUAL, moving::lock)
+        .and_on_trixie()
+        .at_terminals(),
+    scenario("a logoff ends the agent, and logind the session", USUAL, leaving::log_off)
+        .at_terminals()
         .and_on_trixie(),
-    scenario("a logoff ends the agent, and logind the session", USUAL, leaving::log_off).and_on_trixie(),
     scenario("a logoff where logind kills the processes", KILLING, leaving::log_off).and_on_trixie(),
     scenario("a session ended by order", USUAL, leaving::terminated),
     scenario("a second logon of the same user is served anew", USUAL, leaving::back_again),

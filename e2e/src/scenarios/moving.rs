@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Result, ensure};
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{Layer0, SOON, running};
+use crate::layer0::{Layer0, SOON, ready, running};
 use crate::wait::until;
 
 const WITNESS: &str = "/var/lib/witness";
@@ -76,7 +76,7 @@ pub(super) fn lock(bed: &Bed) -> Result<String> {
     bed.switch_to(&alice)?;
     let service = Layer0::start(bed, STOP_AND_KEEP)?;
     let (_, shy) = running(bed, "shy", "alice")?;
-    let (_, desk) = running(bed, "desk", "alice")?;
+    let (_, desk) = ready(bed, "desk", "alice")?;
     bed.lock(&alice)?;
     until("the shy agent is stopped", SOON, || Ok(bed.process(shy).is_dead().then_some(())))?;
     until("the other agent is told of the lock", SOON, || {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{E2E_AGENT, Layer0, SOON, command, running};
+use crate::layer0::{E2E_AGENT, Layer0, SOON, command, ready, running};
 use crate::wait::until;
 
 const CONFIG: &str = "/etc/acme/acme.toml";
@@ -51,7 +51,7 @@ pub(super) fn strangers(bed: &Bed) -> Result<String> {
 pub(super) fn foreign_peer(bed: &Bed) -> Result<String> {
     let service = Layer0::start(bed, EVERYONE)?;
     bed.login("alice", Desktop::Wayland)?;
-    let (_, before) = running(bed, "desk", "alice")?;
+    let (_, before) = ready(bed, "desk", "alice")?;
     let environment = bed.process(before).environment()?;
     let endpoint = environment.get("BILAYER_ENDPOINT").context("the agent knows its endpoint")?;
     let bob = bed.inside(["runuser", "-u", "bob", "--", E2E_AGENT, "knock", endpoint]).output()?;
@@ -92,9 +92,7 @@ pub(super) fn ambiguous(bed: &Bed) -> Result<String> {
 pub(super) fn message(bed: &Bed) -> Result<String> {
     let service = Layer0::start(bed, EVERYONE)?;
     bed.login("alice", Desktop::Wayland)?;
-    until("its agent is connected", SOON, || {
-        Ok((running(bed, "desk", "alice")?.0.entry["ready"] == true).then_some(()))
-    })?;
+    ready(bed, "desk", "alice")?;
     ensure!(delivered(bed, "to the agent")? == "agent", "the agent showed it");
     bed.write(CONFIG, DESKTOP)?;
     command(bed, ["reload"])?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{Layer0, SOON, running};
+use crate::layer0::{Layer0, SOON, ready, running};
 use crate::wait::{throughout, until};
 
 const EVERYONE: &str = r#"
@@ -21,7 +21,7 @@ needs_display = false
 pub(super) fn sleep(bed: &Bed) -> Result<String> {
     let service = Layer0::start(bed, EVERYONE)?;
     bed.login("alice", Desktop::Wayland)?;
-    let (_, pid) = running(bed, "desk", "alice")?;
+    let (_, pid) = ready(bed, "desk", "alice")?;
     bed.sleep_cycle()?;
     until("the agent is told of sleep and waking", SOON, || {
         let said = service.said();
