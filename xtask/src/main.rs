@@ -78,7 +78,7 @@ enum Chore {
         #[arg(allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// The portable archive and the package for Windows, into target/dist.
+    /// Packages and portable archives for Linux and for Windows, into target/dist.
     Dist(dist::Options),
     /// Measure beside the floor, in one run.
     Bench {

@@ -42,12 +42,38 @@ const DBUS: Need =
 const PYTHON: Need =
     Need { program: "python3", package: "python3", why: "the agent in Python is run by a test" };
 
+const DPKG_DEB: Need =
+    Need { program: "dpkg-deb", package: "dpkg", why: "packs the package for Debian and its like" };
+const DPKG_SHLIBDEPS: Need =
+    Need { program: "dpkg-shlibdeps", package: "dpkg-dev", why: "finds out which libraries that depends on" };
+const RPMBUILD: Need =
+    Need { program: "rpmbuild", package: "rpm", why: "packs the package for distributions with RPM" };
+
 /// What builds the archive and the package for Windows.
-pub(crate) const DIST: [Need; 6] = [MINGW, WINE, WIXL, MSIBUILD, FAKETIME, ZIP];
+pub(crate) const DIST_WINDOWS: [Need; 6] = [MINGW, WINE, WIXL, MSIBUILD, FAKETIME, ZIP];
+/// What builds the package for Debian.
+pub(crate) const DEB: [Need; 2] = [DPKG_DEB, DPKG_SHLIBDEPS];
+/// What builds all that is for Linux.
+pub(crate) const DIST_LINUX: [Need; 3] = [DPKG_DEB, DPKG_SHLIBDEPS, RPMBUILD];
 
 /// Everything that some chore needs.
-const ALL: [Need; 12] =
-    [CC, CXX, NSPAWN, MMDEBSTRAP, MINGW, WINE, WIXL, MSIBUILD, FAKETIME, ZIP, DBUS, PYTHON];
+const ALL: [Need; 15] = [
+    CC,
+    CXX,
+    NSPAWN,
+    MMDEBSTRAP,
+    MINGW,
+    WINE,
+    WIXL,
+    MSIBUILD,
+    FAKETIME,
+    ZIP,
+    DPKG_DEB,
+    DPKG_SHLIBDEPS,
+    RPMBUILD,
+    DBUS,
+    PYTHON,
+];
 
 /// Everything, before anything else asks for it.
 pub(crate) fn setup() -> Result<()> {

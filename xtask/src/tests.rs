@@ -67,6 +67,7 @@ pub(crate) fn e2e_linux(options: &[String]) -> Result<Count> {
     }
     setup::ensure(&[setup::NSPAWN, setup::MMDEBSTRAP])?;
     build(&["bilayer-cli", "rust-agent", "e2e"])?;
+    dist::linux::packages_for_tests(&root().join("target/debug/bilayer"))?;
     let scenarios = suite("e2e-linux", cargo(["run", "--quiet", "--package", "e2e", "--"]).args(options))?;
     // Whoever asks for something in particular gets that alone.
     if options.is_empty() { Ok(scenarios + contract_inside()?) } else { Ok(scenarios) }
@@ -99,7 +100,9 @@ fn scenarios_under_wine(options: &[String]) -> Result<Count> {
     let mut agent =
         cargo(["build", "--package", "e2e-windows", "--features", "agent", "--bin", "windows-agent"]);
     crate::process::run(agent.args(windows))?;
-    dist::packages_for_tests(&root().join("target").join(targets::WINDOWS).join("debug/bilayer.exe"))?;
+    dist::windows::packages_for_tests(
+        &root().join("target").join(targets::WINDOWS).join("debug/bilayer.exe"),
+    )?;
     suite("e2e-windows", cargo(["run", "--quiet", "--package", "e2e-windows", "--"]).args(options))
 }
 

@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::hex;
+
 /// A GUID of version 8 (RFC 9562, 5.8: custom) from everything that it stands for, in upper case and without braces.
 pub(super) fn guid<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> String {
     let mut digest = Sha256::new();
@@ -17,11 +19,6 @@ pub(super) fn guid<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> String {
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let text = hex(&bytes).to_uppercase();
     format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
-}
-
-/// Two lower-case digits for each byte.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
