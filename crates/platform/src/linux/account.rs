@@ -34,6 +34,33 @@ impl Account {
     pub(crate) async fn look_up(uid: u32) -> io::Result<Account> {
         off_the_loop(move || user(uid)).await
     }
+
+    /// Finds a user by name or, if nobody has it and it is a number, by uid, as chown(1) does. `NotFound`: there is none.
+    pub(crate) async fn find(name_or_uid: &str) -> io::Result<Account> {
+        let name = name_or_uid.to_owned();
+        off_the_loop(move || match (uid_of(&name)?, name.parse()) {
+            (Some(uid), _) | (None, Ok(uid)) => user(uid),
+            (None, Err(_)) => Err(io::ErrorKind::NotFound.into()),
+        })
+        .await
+    }
+}
+
+/// What a worker can run as, for people.
+pub const WORKER_ACCOUNTS: &str = "a user of this machine, such as `acme-worker`";
+
+/// Whether a worker can run as this account, as far as that can be told by its name: which accounts there are, the name service
+/// says when one is needed.
+///
+/// # Errors
+///
+/// What is wrong with it, to follow "account `…`, which": no user can be called so, passwd(5).
+pub fn check_worker_account(account: &str, _service: &str, _runs_as: &crate::Account) -> Result<(), String> {
+    let impossible = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | ',' | '/');
+    if account.is_empty() || account.starts_with('-') || account.contains(impossible) {
+        return Err("can be no user's name".into());
+    }
+    Ok(())
 }
 
 /// The names of this process's own groups.
@@ -47,7 +74,7 @@ pub(crate) async fn own_groups() -> io::Result<Vec<String>> {
 pub fn knows_user(user_or_uid: &str) -> Option<bool> {
     let answer = match user_or_uid.parse() {
         Ok(uid) => user(uid).map(|_| true),
-        Err(_) => user_exists(user_or_uid),
+        Err(_) => uid_of(user_or_uid).map(|uid| uid.is_some()),
     };
     known(answer)
 }
@@ -106,15 +133,21 @@ fn user(uid: u32) -> io::Result<Account> {
     Ok(account)
 }
 
-fn user_exists(name: &str) -> io::Result<bool> {
+/// `None`: nobody has this name.
+fn uid_of(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
     with_answer_buffer(|buffer, length| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found = ptr::null_mut();
-        let entry = entry.as_mut_ptr();
+        let place = entry.as_mut_ptr();
         // SAFETY: getpwnam_r(3) writes the entry, and its strings to the buffer of this length; the name ends with a NUL.
-        let errno = unsafe { libc::getpwnam_r(name.as_ptr(), entry, buffer, length, &raw mut found) };
-        if errno == 0 { Ok(!found.is_null()) } else { Err(io::Error::from_raw_os_error(errno)) }
+        let errno = unsafe { libc::getpwnam_r(name.as_ptr(), place, buffer, length, &raw mut found) };
+        match errno {
+            0 if found.is_null() => Ok(None),
+            // SAFETY: a found entry was written.
+            0 => Ok(Some(unsafe { entry.assume_init_ref() }.pw_uid)),
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
     })
 }
 
@@ -200,6 +233,27 @@ mod tests {
         }
         assert_eq!(knows_group("root"), Some(true));
         assert_eq!(knows_group("no-such-group"), Some(false));
+    }
+
+    #[tokio::test]
+    async fn accounts_are_found_by_name_and_number() {
+        for name in ["root", "0"] {
+            assert_eq!(Account::find(name).await.unwrap().uid, 0);
+        }
+        for name in ["no-such-account", "3999999999"] {
+            assert_eq!(Account::find(name).await.unwrap_err().kind(), io::ErrorKind::NotFound, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_told() {
+        let runs_as = crate::Account::default();
+        for good in ["acme-worker", "_acme", "ACME\\worker$", "1001"] {
+            assert_eq!(check_worker_account(good, "acme", &runs_as), Ok(()), "{good}");
+        }
+        for bad in ["", "-u", "a b", "root:0", "../root", "a\n"] {
+            assert!(check_worker_account(bad, "acme", &runs_as).is_err(), "{bad}");
+        }
     }
 
     #[test]

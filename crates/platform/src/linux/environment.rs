@@ -25,6 +25,9 @@ const PROCESS_ENVIRONMENT_LENGTH_MAX: u64 = 64 * 1024;
 /// login.defs(5): `ENV_PATH`.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
 
+/// The same for services, with the folders of old systems, where they are not links.
+const WORKER_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// What says where a display is and how to be let in.
 const DISPLAY: [&str; 3] = ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"];
 
@@ -62,6 +65,19 @@ pub(super) fn of_account(account: &Account) -> Variables {
     .into();
     variables.insert("DBUS_SESSION_BUS_ADDRESS".into(), format!("unix:path={runtime}/bus").into());
     variables
+}
+
+/// What something of the machine's has, in whose environment no session takes part: the folders are those in which the system's
+/// own services look for programs, systemd.exec(5).
+pub(super) fn of_worker(account: &Account) -> Variables {
+    let named = [
+        ("HOME", account.home.as_os_str()),
+        ("USER", OsStr::new(&account.name)),
+        ("LOGNAME", OsStr::new(&account.name)),
+        ("SHELL", account.shell.as_os_str()),
+        ("PATH", OsStr::new(WORKER_PATH)),
+    ];
+    named.map(|(name, value)| (name.into(), value.into())).into()
 }
 
 /// All of it. `own_display`: the user has several graphical sessions, whose displays their one service manager cannot tell

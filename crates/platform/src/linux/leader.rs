@@ -39,17 +39,19 @@ impl Leader {
     }
 }
 
-/// What a program that PAM started in a session has besides its user: limits, umask and nice value.
+/// What a program that PAM started in a session has besides its user: limits, umask and nice value, and what it may not.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
     pub(crate) limits: Vec<(Resource, Rlimit)>,
     pub(crate) umask: u32,
     pub(crate) nice: i32,
+    /// Neither it nor what it starts can become more than it is: prctl(2), `PR_SET_NO_NEW_PRIVS`.
+    pub(crate) no_new_privileges: bool,
 }
 
 impl Default for Login {
     fn default() -> Self {
-        Login { limits: Vec::new(), umask: 0o022, nice: 0 }
+        Login { limits: Vec::new(), umask: 0o022, nice: 0, no_new_privileges: false }
     }
 }
 
@@ -62,6 +64,7 @@ impl Login {
             limits: parse_limits(&limits),
             umask: parse_umask(&status).unwrap_or(0o022),
             nice: proc::stat(pid).map_or(0, |stat| stat.nice),
+            no_new_privileges: false,
         }
     }
 }

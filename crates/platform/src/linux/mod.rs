@@ -73,7 +73,7 @@ pub use stream::{Stream, connect, connect_control};
 
 #[cfg(feature = "host")]
 pub use {
-    account::{knows_group, knows_user},
+    account::{WORKER_ACCOUNTS, check_worker_account, knows_group, knows_user},
     alarm::Alarm,
     clock::now,
     descriptors::raise_descriptor_limit,

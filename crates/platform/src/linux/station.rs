@@ -11,8 +11,8 @@ use rustix::process::{getegid, geteuid};
 use super::account::Account;
 use super::environment;
 use super::leader::{Leader, Login};
-use super::{cgroup, keep};
-use crate::{LaunchError, LaunchErrorKind, ProcessRecord};
+use super::{cgroup, is_privileged, keep};
+use crate::{LaunchError, LaunchErrorKind, ProcessRecord, User};
 
 /// All that is needed to start a process in a session, as its user. Cheap to clone; does not change: an enumeration brings a
 /// new one where something has.
@@ -84,6 +84,41 @@ impl Station {
         }))
     }
 
+    /// An account that something of the machine's runs as, by name or uid: nobody needs to be logged on. What is started here lives
+    /// below this program's own control group, has of the environment what the user database says, and cannot become more than
+    /// its account is. Needs a runtime; asks the name service, aside.
+    ///
+    /// # Errors
+    ///
+    /// `NotReady`: there is no such account now. `Busy`: the name service did not say. `Wrong`: this program may not become it.
+    pub async fn of_account(name: &str, _service: &str) -> Result<Station, LaunchError> {
+        let account = Account::find(name).await.map_err(|source| no_account(name, source))?;
+        let becomes_other = is_privileged();
+        if !becomes_other && account.uid != geteuid().as_raw() {
+            let advice =
+                "only root can; run the service as root, or the worker under the service's own account";
+            return Err(LaunchError::refused("become the account", name, LaunchErrorKind::Wrong, advice));
+        }
+        Ok(Station::new(Facts {
+            user: account.name.clone(),
+            uid: account.uid,
+            gid: account.gid,
+            become_user: becomes_other.then(|| BecomeUser {
+                groups: account.gids.clone(),
+                login: Login { no_new_privileges: true, ..Login::default() },
+                leader: None,
+            }),
+            environment: Arc::new(environment::listed(&environment::of_worker(&account))),
+            environment_known: true,
+            scope: cgroup::own_delegated(),
+        }))
+    }
+
+    /// Whose processes run here.
+    pub fn user(&self) -> User {
+        User { name: self.facts.user.clone(), id: self.facts.uid.to_string() }
+    }
+
     /// What an earlier life of this program left here of launches whose names begin like this: the rest of each name, and what
     /// ends it. Where there are no control groups, the rest goes on with a dot and what else the launch was marked with.
     pub fn leftovers(&self, prefix: &str) -> Vec<(String, ProcessRecord)> {
@@ -112,6 +147,16 @@ impl Station {
 
     pub(crate) fn uid(&self) -> u32 {
         self.facts.uid
+    }
+}
+
+fn no_account(name: &str, source: io::Error) -> LaunchError {
+    match source.kind() {
+        io::ErrorKind::NotFound => {
+            let advice = "there is none of this name; make it (useradd --system), or change `account`";
+            LaunchError::refused("find the account", name, LaunchErrorKind::NotReady, advice)
+        }
+        _ => LaunchError::system("ask the name service for the account", name, LaunchErrorKind::Busy, source),
     }
 }
 

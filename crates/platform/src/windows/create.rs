@@ -17,7 +17,7 @@ use windows_sys::Win32::System::Threading::{
 use windows_sys::core::BOOL;
 
 use super::attributes::Attributes;
-use super::credentials::PrimaryToken;
+use super::credentials::{Desktop, PrimaryToken};
 use super::handle::{owned, succeeded};
 use super::image::Image;
 use super::job::Job;
@@ -29,13 +29,18 @@ use super::wide::wide;
 const NEVER_RAN: u32 = 1;
 
 /// The desktop that people see: that of the session whose token the process gets.
-const DESKTOP: &str = r"winsta0\default";
+const INTERACTIVE: &str = r"winsta0\default";
+
+/// An empty name has the system find or make a window station for the logon: `STARTUPINFOW`.
+const UNSEEN: &str = "";
 
 /// All that a process is born with.
 pub(super) struct Birth<'a> {
     pub(super) image: &'a mut Image,
     /// Whose process it becomes; `None`: this program's own user's, in its own session.
     pub(super) token: Option<&'a PrimaryToken>,
+    /// Where its windows are, if it has a token. Without one they are where ours are.
+    pub(super) desktop: Desktop,
     /// Standard input, output and error.
     pub(super) standard: [BorrowedHandle<'a>; 3],
     /// A further handle that it inherits.
@@ -97,7 +102,10 @@ impl Birth<'_> {
         inherited.extend(self.keepsake.map(|handle| handle.as_raw_handle()));
         let inherits = i32::from(!inherited.is_empty());
         let mut attributes = Attributes::new(inherited, job.map(Job::raw))?;
-        let mut desktop = wide(DESKTOP);
+        let mut desktop = wide(match self.desktop {
+            Desktop::Interactive => INTERACTIVE,
+            Desktop::None => UNSEEN,
+        });
         let mut startup = STARTUPINFOEXW::default();
         startup.StartupInfo.cb = size_of::<STARTUPINFOEXW>() as u32;
         if redirected {

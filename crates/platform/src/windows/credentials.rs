@@ -57,6 +57,17 @@ pub(super) struct Credentials {
     pub(super) environment: Variables,
     /// The user's own folder, where a program starts that names no other.
     pub(super) profile: PathBuf,
+    /// Where its windows are.
+    pub(super) desktop: Desktop,
+}
+
+/// Where the windows of a program are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Desktop {
+    /// On the desktop that the user of the session sees.
+    Interactive,
+    /// Nowhere that anybody sees: the system makes a window station for the logon, as it does for services.
+    None,
 }
 
 /// Of an administrator's two tokens the one that is meant, and whether it has more rights than the user's everyday programs.

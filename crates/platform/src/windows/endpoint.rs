@@ -114,7 +114,7 @@ impl Listener {
 }
 
 fn descriptor_for(station: &Station) -> io::Result<Descriptor> {
-    let user = station.user().ok_or_else(|| io::Error::other("the user of the session is not known yet"))?;
+    let user = station.sid().ok_or_else(|| io::Error::other("the user of the session is not known yet"))?;
     Descriptor::parse(&sddl::agent_pipe(own_sid().as_str(), user.as_str()))
 }
 

@@ -15,12 +15,13 @@ use tokio::runtime::Handle;
 use windows_sys::Win32::Security::{TOKEN_DUPLICATE, TOKEN_QUERY};
 
 use super::create::{Birth, Console};
-use super::credentials::PrimaryToken;
+use super::credentials::{Desktop, PrimaryToken};
 use super::helper::{END, MARK};
 use super::image::Image;
 use super::job::Job;
 use super::output::nothing;
 use super::root::Root;
+use super::sid::Sid;
 use super::spawn::aside;
 use super::station::session_of;
 use super::token::Token;
@@ -30,13 +31,18 @@ use crate::{Cause, Command, Exit, LaunchError, Process};
 /// How long a helper may take from its birth to its end.
 const DONE_WITHIN: Duration = Duration::from_secs(3);
 
+/// The session of services, which has no desktop that anybody sees.
+const SERVICES: u32 = 0;
+
 /// How many processes one helper asks. More wait for the next.
 const ASKED_AT_ONCE_MAX: usize = 64;
 
 /// Processes that have equal rights: one helper can ask them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     session: u32,
+    /// The workers of several accounts are in one session.
+    user: Sid,
     elevated: bool,
 }
 
@@ -47,13 +53,14 @@ static WAITING: Mutex<BTreeMap<Place, Vec<Arc<Root>>>> = Mutex::new(BTreeMap::ne
 /// session are asked by one helper and not by a hundred. Needs a runtime.
 pub(super) fn ask_to_end(root: Arc<Root>) -> io::Result<()> {
     let runtime = Handle::try_current().map_err(io::Error::other)?;
-    let elevated = Token::of(root.handle())?.is_elevated()?;
-    let place = Place { session: session_of(root.pid())?, elevated };
+    let token = Token::of(root.handle())?;
+    let place =
+        Place { session: session_of(root.pid())?, user: token.user()?, elevated: token.is_elevated()? };
     let mut waiting = waiting();
     match waiting.get_mut(&place) {
         Some(others) => others.push(root),
         None => {
-            waiting.insert(place, vec![root]);
+            waiting.insert(place.clone(), vec![root]);
             runtime.spawn(work_off(place));
         }
     }
@@ -62,9 +69,9 @@ pub(super) fn ask_to_end(root: Arc<Root>) -> io::Result<()> {
 
 /// Asks until nobody waits at this place.
 async fn work_off(place: Place) {
-    while let Some(batch) = next_batch(place) {
+    while let Some(batch) = next_batch(&place) {
         let pids: Vec<u32> = batch.iter().map(|root| root.pid()).collect();
-        match helper_asks(batch).await {
+        match helper_asks(place.session, batch).await {
             Ok(0) => tracing::debug!(?pids, "asked to end"),
             Ok(silent) => tracing::info!(
                 ?pids,
@@ -77,12 +84,12 @@ async fn work_off(place: Place) {
 }
 
 /// The next that are to be asked; with nobody left the place is forgotten.
-fn next_batch(place: Place) -> Option<Vec<Arc<Root>>> {
+fn next_batch(place: &Place) -> Option<Vec<Arc<Root>>> {
     let mut waiting = waiting();
-    let others = waiting.get_mut(&place)?;
+    let others = waiting.get_mut(place)?;
     others.retain(|root| !root.has_ended());
     if others.is_empty() {
-        waiting.remove(&place);
+        waiting.remove(place);
         return None;
     }
     let rest = others.split_off(others.len().min(ASKED_AT_ONCE_MAX));
@@ -94,10 +101,10 @@ fn waiting() -> MutexGuard<'static, BTreeMap<Place, Vec<Arc<Root>>>> {
 }
 
 /// Runs one helper; returns how many could not be asked. The processes are held until it has ended, so that their ids stay theirs.
-async fn helper_asks(batch: Vec<Arc<Root>>) -> Result<usize, Cause> {
+async fn helper_asks(session: u32, batch: Vec<Arc<Root>>) -> Result<usize, Cause> {
     let program = std::env::current_exe()?;
     let roots = batch.clone();
-    let helper = aside(program.clone(), move || start(program, &roots)).await?;
+    let helper = aside(program.clone(), move || start(program, session, &roots)).await?;
     let ended = tokio::time::timeout(DONE_WITHIN, helper.exited()).await;
     drop(batch);
     match ended {
@@ -108,7 +115,7 @@ async fn helper_asks(batch: Vec<Arc<Root>>) -> Result<usize, Cause> {
     }
 }
 
-fn start(program: std::path::PathBuf, roots: &[Arc<Root>]) -> Result<Process, LaunchError> {
+fn start(program: std::path::PathBuf, session: u32, roots: &[Arc<Root>]) -> Result<Process, LaunchError> {
     let refused = |source| refusal::launch(&program, source);
     let token = match is_privileged() {
         true => Some(token_of(&roots[0]).map_err(refused)?),
@@ -128,6 +135,7 @@ fn start(program: std::path::PathBuf, roots: &[Arc<Root>]) -> Result<Process, La
     let birth = Birth {
         image: &mut image,
         token: token.as_ref(),
+        desktop: if session == SERVICES { Desktop::None } else { Desktop::Interactive },
         standard: [nothing.as_handle(); 3],
         keepsake: None,
         // It enters the consoles of others, and one can be in one only.

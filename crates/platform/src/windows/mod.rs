@@ -58,6 +58,8 @@ pub(crate) mod keep;
 #[cfg(feature = "host")]
 mod kin;
 #[cfg(feature = "host")]
+mod logon;
+#[cfg(feature = "host")]
 mod manager;
 #[cfg(feature = "host")]
 mod notify;
@@ -110,6 +112,7 @@ pub use {
     harden::harden,
     helper::helper_main,
     host::{ServiceHost, run_as_service},
+    logon::{WORKER_ACCOUNTS, check_worker_account},
     manager::{HAS_SERVICES, Services, installed_services},
     notify::{MESSAGES_ANSWER, notify_user},
     output::{Output, OutputEnd, Outputs},

@@ -62,7 +62,7 @@ impl Peer {
 
     /// Whether it can be an agent of that station: it has its user and is in its session.
     pub fn may_serve(&self, station: &Station) -> bool {
-        station.user() == Some(&self.user) && self.session == station.session()
+        station.sid() == Some(&self.user) && self.session == station.session()
     }
 
     pub(super) fn process(&self) -> BorrowedHandle<'_> {

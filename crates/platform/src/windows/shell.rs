@@ -103,7 +103,7 @@ fn image_of(process: BorrowedHandle<'_>) -> io::Result<PathBuf> {
 }
 
 /// The folder of Windows itself, by the system and not by a variable that somebody may have set.
-fn system_folder() -> io::Result<PathBuf> {
+pub(super) fn system_folder() -> io::Result<PathBuf> {
     let mut path = [0_u16; 260];
     // SAFETY: `path` can take that many units.
     let length = unsafe { GetSystemWindowsDirectoryW(path.as_mut_ptr(), path.len() as u32) } as usize;

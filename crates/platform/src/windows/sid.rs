@@ -11,12 +11,18 @@ use super::handle::{LocalMemory, succeeded};
 use super::wide;
 
 /// A security identifier in its text form, `S-1-…`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Sid(String);
 
 impl Sid {
     /// The account that services of the system run as.
     pub(super) const LOCAL_SYSTEM: &str = "S-1-5-18";
+    /// LocalService, whose account has no password.
+    #[cfg(feature = "host")]
+    pub(super) const LOCAL_SERVICE: &str = "S-1-5-19";
+    /// NetworkService, likewise.
+    #[cfg(feature = "host")]
+    pub(super) const NETWORK_SERVICE: &str = "S-1-5-20";
 
     /// Reads a binary one.
     ///

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tokio::sync::Semaphore;
 
 use super::create::{Birth, Console};
+use super::credentials::Desktop;
 use super::image::Image;
 use super::job::Job;
 use super::output::{Output, nothing};
@@ -77,6 +78,7 @@ fn start(
     let birth = Birth {
         image: &mut image,
         token: credentials.as_ref().map(|credentials| &credentials.token),
+        desktop: credentials.as_ref().map_or(Desktop::Interactive, |credentials| credentials.desktop),
         standard: [stdin.as_handle(), stdout.as_handle(), stderr.as_handle()],
         keepsake: keepsake.as_ref().map(|keepsake| keepsake.as_handle()),
         console: if command.console_window { Console::Window } else { Console::Hidden },

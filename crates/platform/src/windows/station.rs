@@ -7,13 +7,13 @@ use std::sync::{Arc, OnceLock};
 
 use windows_sys::Win32::System::RemoteDesktop::ProcessIdToSessionId;
 
-use super::credentials::{self, Credentials, PrimaryToken};
+use super::credentials::{self, Credentials, Desktop, PrimaryToken};
 use super::environment::{self, Variables};
 use super::handle::succeeded;
 use super::sid::Sid;
 use super::token::{Token, own_sid};
-use super::{profile, shell};
-use crate::{Command, LaunchError, LaunchErrorKind, ProcessRecord, TokenSource};
+use super::{logon, profile, shell};
+use crate::{Command, LaunchError, LaunchErrorKind, ProcessRecord, TokenSource, User};
 
 /// All that is needed to start a process in a session, as its user. Cheap to clone; does not change: an enumeration brings a
 /// new one where something has.
@@ -26,10 +26,20 @@ pub struct Station {
 struct Facts {
     session: u32,
     user: Option<Sid>,
-    /// `None`: what is started here is what this program is.
-    becomes: Option<BecomeUser>,
+    /// What is started here is what this program is, unless it becomes another.
+    becomes: Becomes,
     /// Why the user's token could not be had when the session was looked at.
     no_token: Option<i32>,
+}
+
+/// What a program becomes that is started here.
+enum Becomes {
+    /// What this program is.
+    Itself,
+    /// A user, in one of their sessions.
+    User(BecomeUser),
+    /// An account that was logged on for something of the machine's. The token is the logon: it ends when nobody has it any more.
+    Account { name: String, token: Token, home: Home },
 }
 
 /// What it takes to be a user in one of their sessions.
@@ -56,8 +66,40 @@ impl Station {
     /// This program's own user, session and environment.
     pub fn own() -> Station {
         let session = session_of(std::process::id()).expect("a process may always ask for its own session");
-        let facts = Facts { session, user: Some(own_sid().clone()), becomes: None, no_token: None };
+        let facts =
+            Facts { session, user: Some(own_sid().clone()), becomes: Becomes::Itself, no_token: None };
         Station { facts: Arc::new(facts) }
+    }
+
+    /// An account that something of the machine's runs as, as [`check_worker_account`](super::check_worker_account) lets it pass:
+    /// nobody needs to be logged on. `service` is the service's name. What is started here is in this program's own session, where
+    /// there is no desktop. Needs a runtime; the account is logged on aside, since a domain may have to be asked.
+    ///
+    /// # Errors
+    ///
+    /// `NotReady`: there is no such account now. `Busy`: the domain did not say. `Wrong`: this program may not log it on.
+    pub async fn of_account(name: &str, service: &str) -> Result<Station, LaunchError> {
+        let (name, service) = (name.to_owned(), service.to_owned());
+        let logged_on = tokio::task::spawn_blocking(move || {
+            let Some((token, user)) = logon::of_worker(&name, &service)? else { return Ok(Station::own()) };
+            let session = Station::own().session();
+            let home = logon::home_of(&token).map_err(|error| logon::refused(&name, error))?;
+            let becomes = Becomes::Account { name, token, home };
+            let facts = Facts { session, user: Some(user), becomes, no_token: None };
+            Ok(Station { facts: Arc::new(facts) })
+        });
+        logged_on.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
+    /// Whose processes run here.
+    pub fn user(&self) -> User {
+        let id = self.facts.user.as_ref().map_or_else(String::new, Sid::to_string);
+        let name = match &self.facts.becomes {
+            Becomes::Itself => std::env::var("USERNAME").unwrap_or_else(|_| id.clone()),
+            Becomes::User(user) => user.name.clone(),
+            Becomes::Account { name, .. } => name.clone(),
+        };
+        User { name, id }
     }
 
     /// What an earlier life of this program left here of launches whose names begin like this: the rest of each name, and what
@@ -73,7 +115,7 @@ impl Station {
         becomes: BecomeUser,
         no_token: Option<i32>,
     ) -> Station {
-        Station { facts: Arc::new(Facts { session, user, becomes: Some(becomes), no_token }) }
+        Station { facts: Arc::new(Facts { session, user, becomes: Becomes::User(becomes), no_token }) }
     }
 
     /// Whether enough is known to prepare a launch. Asks nobody.
@@ -82,7 +124,7 @@ impl Station {
     ///
     /// `NotReady`: the session's token, or the environment of its user, is not there yet. Other kinds: the token was refused.
     pub fn ready(&self) -> Result<(), LaunchError> {
-        let Some(becomes) = &self.facts.becomes else { return Ok(()) };
+        let Becomes::User(becomes) = &self.facts.becomes else { return Ok(()) };
         match (&self.facts.user, self.facts.no_token) {
             (Some(_), _) if becomes.home.is_some() => Ok(()),
             (None, Some(code)) => {
@@ -101,9 +143,21 @@ impl Station {
     ///
     /// `NotReady`, `Gone` where the session is somebody else's by now, `Wrong` where this program is not LocalSystem.
     pub(super) fn credentials(&self, command: &Command) -> Result<Option<Credentials>, LaunchError> {
-        let Some(becomes) = &self.facts.becomes else { return Ok(None) };
-        self.ready()?;
         let refused = |error| credentials::no_token(&self.name(), error);
+        let becomes = match &self.facts.becomes {
+            Becomes::Itself => return Ok(None),
+            Becomes::Account { token, home, .. } => {
+                let token = PrimaryToken::from_token(token).map_err(refused)?;
+                return Ok(Some(Credentials {
+                    token,
+                    environment: home.environment.clone(),
+                    profile: home.profile.clone(),
+                    desktop: Desktop::None,
+                }));
+            }
+            Becomes::User(becomes) => becomes,
+        };
+        self.ready()?;
         let token = self.token(becomes, command.token)?;
         let (token, elevated) = credentials::elevate(token, command.elevation).map_err(refused)?;
         let user = token.user().map_err(refused)?;
@@ -122,7 +176,8 @@ impl Station {
             }
         };
         let token = PrimaryToken::from_token(&token).map_err(refused)?;
-        Ok(Some(Credentials { token, environment, profile: home.profile.clone() }))
+        let (profile, desktop) = (home.profile.clone(), Desktop::Interactive);
+        Ok(Some(Credentials { token, environment, profile, desktop }))
     }
 
     /// The session's token, which is that of the logon and never this service's own.
@@ -133,7 +188,7 @@ impl Station {
             (Err(error), TokenSource::Session) => return Err(refused(error)),
             // The first answer is the one that people can do something about.
             (Err(error), TokenSource::Shell) => {
-                let is_the_user = |found: &Sid| Some(found) == self.user();
+                let is_the_user = |found: &Sid| Some(found) == self.sid();
                 return shell::token_of(self.session(), is_the_user).map_err(|_| refused(error));
             }
         };
@@ -142,14 +197,14 @@ impl Station {
             let advice = "it is that of the system itself, which no agent is given";
             return Err(self.refused(LaunchErrorKind::Wrong, advice));
         }
-        if Some(&user) != self.user() || becomes.logon.is_some_and(|known| known != logon) {
+        if Some(&user) != self.sid() || becomes.logon.is_some_and(|known| known != logon) {
             return Err(self.refused(LaunchErrorKind::Gone, "the session belongs to another logon by now"));
         }
         Ok(token)
     }
 
-    /// Its user; `None` until a token has said it.
-    pub(super) fn user(&self) -> Option<&Sid> {
+    /// Its user's identifier; `None` until a token has said it.
+    pub(super) fn sid(&self) -> Option<&Sid> {
         self.facts.user.as_ref()
     }
 
@@ -160,8 +215,9 @@ impl Station {
     /// For people.
     pub(super) fn name(&self) -> String {
         match &self.facts.becomes {
-            Some(becomes) => format!("session {} ({})", self.facts.session, becomes.name),
-            None => format!("session {}", self.facts.session),
+            Becomes::Itself => format!("session {}", self.facts.session),
+            Becomes::User(becomes) => format!("session {} ({})", self.facts.session, becomes.name),
+            Becomes::Account { name, .. } => format!("the account {name}"),
         }
     }
 

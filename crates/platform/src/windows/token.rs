@@ -77,6 +77,12 @@ impl Token {
         owned(token).map(Token)
     }
 
+    /// Takes over a token that a call has made for us.
+    #[cfg(feature = "host")]
+    pub(super) fn from_handle(token: OwnedHandle) -> Token {
+        Token(token)
+    }
+
     fn open(process: HANDLE, access: u32) -> io::Result<Token> {
         let mut token = std::ptr::null_mut();
         // SAFETY: `process` is alive for the call; `token` is ours to be written.

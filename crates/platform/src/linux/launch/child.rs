@@ -41,6 +41,7 @@ pub(super) struct Become<'a> {
     pub(super) limits: &'a [(Resource, Rlimit)],
     pub(super) umask: u32,
     pub(super) nice: i32,
+    pub(super) no_new_privileges: bool,
 }
 
 /// How far the child came, in this order.
@@ -117,6 +118,9 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
         thread::set_thread_groups(user.groups).map_err(at(Stage::Groups))?;
         thread::set_thread_res_gid(user.gid, user.gid, user.gid).map_err(at(Stage::User))?;
         thread::set_thread_res_uid(user.uid, user.uid, user.uid).map_err(at(Stage::User))?;
+        if user.no_new_privileges {
+            thread::set_no_new_privs(true).map_err(at(Stage::User))?;
+        }
         leave_keyring();
     }
     if orders.parent.is_some() {

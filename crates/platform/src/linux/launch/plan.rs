@@ -90,6 +90,7 @@ impl Plan {
                 limits: &login.limits,
                 umask: login.umask,
                 nice: login.nice,
+                no_new_privileges: login.no_new_privileges,
             }),
             stdout,
             stderr,

@@ -159,7 +159,7 @@ impl Followed {
     pub(super) fn describe(&self) -> SessionInfo {
         let mut known = self.shared.known();
         let station = self.station(&mut known);
-        let user = station.user().map(ToString::to_string);
+        let user = station.sid().map(ToString::to_string);
         SessionInfo {
             id: self.told.id.to_string(),
             logon: self.identity.text().to_owned(),
