@@ -111,6 +111,6 @@ pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};
 pub use system::{HAS_GREETERS, HAS_TOKENS, SESSION_TYPES, account_key, knows_group, knows_user};
 #[cfg(feature = "host")]
 pub use system::{HAS_SERVICES, ServiceHost, Services, installed_services, run_as_service};
+pub use system::{Stream, connect, connect_control, random_bytes};
 #[cfg(feature = "host")]
 pub use system::{WORKER_ACCOUNTS, check_worker_account};
-pub use system::{Stream, connect, connect_control, random_bytes};
