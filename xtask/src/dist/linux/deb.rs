@@ -1,7 +1,6 @@
 //! The package for Debian and its like, packed by `dpkg-deb`.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::contents::{Content, Family, Kind, Made, Piece, pieces};
 use super::{Architecture, DESCRIPTION, MAINTAINER, SUMMARY, filled, time, tree, wrapped};
-use crate::dist::{Release, date, files_below};
+use crate::dist::{Release, files_below};
 use crate::process::{read, run};
 use crate::root;
 
@@ -34,7 +33,6 @@ pub(super) fn deb(release: &Release, made: &Made, out: &Path, packing: Packing) 
     let planted = tree::plant(&folder, &all, release.epoch)?;
     let control = folder.join("DEBIAN");
     fs::create_dir_all(&control)?;
-    fs::set_permissions(&control, Permissions::from_mode(0o755))?;
     let size = size_kib(&folder)?.to_string();
     let depends = dependencies(&folder.join("usr/bin/bilayer"), out)?;
     let values = [
@@ -52,11 +50,10 @@ pub(super) fn deb(release: &Release, made: &Made, out: &Path, packing: Packing) 
     let config = planted.iter().filter(|(_, kind)| *kind == Kind::Config);
     fs::write(control.join("conffiles"), config.map(|(path, _)| format!("{path}\n")).collect::<String>())?;
     for script in ["preinst", "postinst", "prerm", "postrm"] {
-        let to = control.join(script);
-        fs::copy(root().join("packaging/linux/deb").join(script), &to)?;
-        fs::set_permissions(to, Permissions::from_mode(0o755))?;
+        // They are executable in the repository, and stay so.
+        fs::copy(root().join("packaging/linux/deb").join(script), control.join(script))?;
     }
-    date(&control, release.epoch)?;
+    tree::finish(&control, release.epoch)?;
     let file = out.join(format!("{name}.deb"));
     let packed = if packing == Packing::Small { ["-Zxz", "-z9"] } else { ["-Znone", "-z0"] };
     let mut dpkg = Command::new("dpkg-deb");

@@ -20,6 +20,7 @@ pub(super) fn tar(release: &Release, made: &Made, out: &Path) -> Result<PathBuf>
     for piece in pieces(release, made) {
         tree::write(&folder, &piece)?;
     }
+    tree::finish(&folder, release.epoch)?;
     let archive = out.join(format!("{name}.tar"));
     let mut tar = Command::new("tar");
     tar.args(["--create", "--format=gnu", "--sort=name", "--owner=0", "--group=0", "--numeric-owner"]);

@@ -1,7 +1,6 @@
 //! Files as they will lie on a machine, below a folder.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,14 +13,13 @@ use crate::process::read;
 /// Writes a file below `tree`, with its folders.
 pub(super) fn write(tree: &Path, piece: &Piece) -> Result<PathBuf> {
     let path = tree.join(piece.path.trim_start_matches('/'));
-    make_folders(tree, path.parent().context("a file lies in a folder")?)?;
+    let folder = path.parent().context("a file lies in a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let written = match &piece.content {
         Content::File(from) => fs::copy(from, &path).map(|_| ()),
         Content::Text(text) => fs::write(&path, text),
     };
     written.with_context(|| format!("cannot write {}", path.display()))?;
-    let mode = if piece.kind == Kind::Program { 0o755 } else { 0o644 };
-    fs::set_permissions(&path, Permissions::from_mode(mode))?;
     Ok(path)
 }
 
@@ -37,7 +35,7 @@ pub(super) fn plant(tree: &Path, pieces: &[Piece], epoch: u64) -> Result<Vec<(St
         pages.extend(packed.then_some(path));
     }
     pack(&pages)?;
-    date(tree, epoch)?;
+    finish(tree, epoch)?;
     Ok(planted)
 }
 
@@ -46,11 +44,8 @@ pub(super) fn pack(files: &[PathBuf]) -> Result<()> {
     read(Command::new("gzip").args(["-9", "--no-name", "--"]).args(files)).map(|_| ())
 }
 
-/// With the mode of a system's folders, whatever the umask of this process.
-fn make_folders(tree: &Path, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for folder in folder.ancestors().take_while(|folder| folder.starts_with(tree)) {
-        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-    }
-    Ok(())
+/// Gives what is below a folder one time, and modes that do not depend on who builds: 644, and 755 for folders and programs.
+pub(super) fn finish(folder: &Path, epoch: u64) -> Result<()> {
+    date(folder, epoch)?;
+    read(Command::new("chmod").args(["--recursive", "u=rwX,go=rX", "--"]).arg(folder)).map(|_| ())
 }
