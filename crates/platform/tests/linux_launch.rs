@@ -206,6 +206,28 @@ fn root_becomes_the_user_in_everything() {
     });
 }
 
+/// Whether there are keyrings, and this process may have one: keyctl(2). It is the thread's own that has one more afterwards.
+fn has_keyrings() -> bool {
+    // SAFETY: the null pointer asks for a new keyring without a name; no memory is read.
+    let join = || unsafe { libc::syscall(libc::SYS_keyctl, 1, 0) >= 0 };
+    Path::new("/proc/keys").exists() && std::thread::spawn(join).join().is_ok_and(|joined| joined)
+}
+
+#[test]
+fn root_leaves_its_keyring_for_one_that_leads_to_the_users() {
+    if !is_privileged() || !has_keyrings() {
+        return;
+    }
+    on_a_loop(async {
+        let nobody = Station::of_user(65534).await.unwrap();
+        let mut launched = launch(&nobody, &sh("cat /proc/keys")).await.unwrap();
+        let keys = all_of(&mut launched.stdout).await;
+        let owned: Vec<&str> = keys.lines().filter(|key| key.contains(" 65534 ")).collect();
+        assert!(owned.iter().any(|key| key.ends_with("_ses: 1")), "{keys}");
+        assert!(owned.iter().any(|key| key.contains("_uid.65534:")), "{keys}");
+    });
+}
+
 #[test]
 fn root_distrusts_what_others_can_write() {
     if !is_privileged() {

@@ -53,6 +53,17 @@ pub(crate) struct Login {
 impl Bed {
     /// Logs a user in. On a seat with virtual terminals every desktop gets one of its own, from 7 up.
     pub(crate) fn login(&self, user: &'static str, desktop: Desktop) -> Result<Login> {
+        self.login_to(user, desktop, &[], &["/bin/sleep", "infinity"])
+    }
+
+    /// The same with further options of systemd-run and a program that is the session: what PAM starts.
+    pub(crate) fn login_to(
+        &self,
+        user: &'static str,
+        desktop: Desktop,
+        options: &[&str],
+        program: &[&str],
+    ) -> Result<Login> {
         let before = self.sessions()?;
         let terminal = 7 + before.len();
         let mut command = self.inside(["systemd-run", "--quiet", "--collect", "--property=PAMName=login"]);
@@ -77,7 +88,7 @@ impl Bed {
                 .args(["--property=StandardOutput=journal", "--property=StandardError=journal"])
                 .arg(format!("--setenv=XDG_VTNR={terminal}"));
         }
-        run(command.args(["/bin/sleep", "infinity"]))?;
+        run(command.args(options).args(program))?;
         let login = until(&format!("a new session of {user}"), SOON, || {
             let is_new = |id: &String| !before.iter().any(|old| old.0 == *id);
             let new = self.sessions()?.into_iter().find(|(id, name, _)| name == user && is_new(id));

@@ -2,6 +2,7 @@
 
 mod bed_itself;
 mod identity;
+mod inheritance;
 mod keep;
 mod leaving;
 mod moving;
@@ -57,6 +58,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("the logon screen has its agent until somebody logs on", USUAL, served::greeter).and_on_trixie(),
     scenario("a desktop without a seat is served, and who lingers is not", USUAL, served::seatless)
         .and_on_trixie(),
+    scenario("an agent is what a shell of its session is", USUAL, inheritance::of_an_odd_unit)
+        .and_on_trixie(),
+    scenario("what agents inherit of a confined service is said", USUAL, inheritance::of_a_confined_unit),
     scenario("an agent that needs a display waits for it", USUAL, identity::display),
     scenario("a switch stops the old agent before it starts the new one", USUAL, moving::switch)
         .and_on_trixie()

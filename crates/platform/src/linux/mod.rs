@@ -18,6 +18,8 @@ mod cgroup;
 #[cfg(feature = "host")]
 mod clock;
 #[cfg(feature = "host")]
+mod confinement;
+#[cfg(feature = "host")]
 mod descriptors;
 #[cfg(feature = "host")]
 mod endpoint;
@@ -38,6 +40,8 @@ mod launch;
 #[cfg(feature = "host")]
 mod leader;
 #[cfg(feature = "host")]
+mod login;
+#[cfg(feature = "host")]
 mod logind;
 #[cfg(feature = "host")]
 mod manager;
@@ -55,6 +59,8 @@ mod private;
 mod proc;
 #[cfg(feature = "host")]
 mod process;
+#[cfg(feature = "host")]
+mod scheduling;
 #[cfg(feature = "host")]
 mod sessions;
 #[cfg(feature = "host")]

@@ -5,12 +5,15 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{getegid, geteuid};
+use tokio::sync::Notify;
 
 use super::account::Account;
 use super::environment;
-use super::leader::{Leader, Login};
+use super::leader::Leader;
+use super::login::Login;
 use super::{cgroup, is_privileged, keep};
 use crate::{LaunchError, LaunchErrorKind, ProcessRecord, User};
 
@@ -34,6 +37,22 @@ pub(crate) struct Facts {
     pub(crate) environment_known: bool,
     /// The control group below which instances are born; `None`: they are told by process group and descent.
     pub(crate) scope: Option<PathBuf>,
+    /// Whom it interests that a program was started here again.
+    pub(crate) relaunches: Option<Arc<Relaunches>>,
+}
+
+/// Programs that are started at a station after the first one.
+#[derive(Default)]
+pub(crate) struct Relaunches {
+    launched: AtomicBool,
+    again: Notify,
+}
+
+impl Relaunches {
+    /// Resolves at the next one, or at once if there was one since the last time.
+    pub(crate) async fn next(&self) {
+        self.again.notified().await;
+    }
 }
 
 /// What it takes to be a user in one of their sessions.
@@ -62,6 +81,7 @@ impl Station {
             environment: Arc::new(environment),
             environment_known: true,
             scope: cgroup::own_delegated(),
+            relaunches: None,
         })
     }
 
@@ -81,6 +101,7 @@ impl Station {
             environment: Arc::new(environment::listed(&environment::of_account(&account))),
             environment_known: true,
             scope: None,
+            relaunches: None,
         }))
     }
 
@@ -111,6 +132,7 @@ impl Station {
             environment: Arc::new(environment::listed(&environment::of_worker(&account))),
             environment_known: true,
             scope: cgroup::own_delegated(),
+            relaunches: None,
         }))
     }
 
@@ -139,6 +161,15 @@ impl Station {
         let advice = "the environment of their session is not known yet";
         let user = self.facts.user.clone();
         Err(LaunchError::refused("start a program for", user, LaunchErrorKind::NotReady, advice))
+    }
+
+    /// A program was started here.
+    pub(crate) fn note_launch(&self) {
+        if let Some(relaunches) = &self.facts.relaunches
+            && relaunches.launched.swap(true, Ordering::Relaxed)
+        {
+            relaunches.again.notify_one();
+        }
     }
 
     pub(crate) fn facts(&self) -> &Facts {

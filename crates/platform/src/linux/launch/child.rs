@@ -12,6 +12,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use rustix::{process, thread};
 
+use super::heritage::{self, Heritage};
+
 /// What the child has to do.
 pub(super) struct Orders<'a> {
     pub(super) program: &'a CStr,
@@ -38,10 +40,7 @@ pub(super) struct Become<'a> {
     pub(super) groups: &'a [Gid],
     pub(super) uid: Uid,
     pub(super) gid: Gid,
-    pub(super) limits: &'a [(Resource, Rlimit)],
-    pub(super) umask: u32,
-    pub(super) nice: i32,
-    pub(super) no_new_privileges: bool,
+    pub(super) heritage: &'a Heritage,
 }
 
 /// How far the child came, in this order.
@@ -51,6 +50,7 @@ pub(super) enum Stage {
     Session,
     Group,
     Limits,
+    Rights,
     Groups,
     User,
     ParentDeath,
@@ -80,8 +80,10 @@ impl Report {
     }
 
     pub(super) fn decode([stage, a, b, c, d]: [u8; Report::LENGTH]) -> Report {
-        use Stage::{Execute, Folder, Group, Groups, Late, Limits, Output, ParentDeath, Session, User};
-        let stages = [Session, Group, Limits, Groups, User, ParentDeath, Output, Folder, Execute];
+        use Stage::{
+            Execute, Folder, Group, Groups, Late, Limits, Output, ParentDeath, Rights, Session, User,
+        };
+        let stages = [Session, Group, Limits, Rights, Groups, User, ParentDeath, Output, Folder, Execute];
         let stage = stages.get(usize::from(stage)).copied().unwrap_or(Late);
         Report { stage, errno: i32::from_ne_bytes([a, b, c, d]) }
     }
@@ -114,14 +116,13 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
         process::setrlimit(Resource::Nofile, limit).map_err(at(Stage::Limits))?;
     }
     if let Some(user) = &orders.becomes {
-        settle(user).map_err(at(Stage::Limits))?;
+        user.heritage.replace().map_err(at(Stage::Limits))?;
+        user.heritage.lower_bounds().map_err(at(Stage::Rights))?;
         thread::set_thread_groups(user.groups).map_err(at(Stage::Groups))?;
         thread::set_thread_res_gid(user.gid, user.gid, user.gid).map_err(at(Stage::User))?;
         thread::set_thread_res_uid(user.uid, user.uid, user.uid).map_err(at(Stage::User))?;
-        if user.no_new_privileges {
-            thread::set_no_new_privs(true).map_err(at(Stage::User))?;
-        }
-        leave_keyring();
+        user.heritage.shed_rights().map_err(at(Stage::Rights))?;
+        heritage::change_keyring().map_err(at(Stage::Rights))?;
     }
     if orders.parent.is_some() {
         // The change of user clears the parent-death signal: prctl(2). If the parent is dead by now, nobody will send it.
@@ -139,31 +140,6 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
     }
     reset_signals();
     Ok(())
-}
-
-/// Limits, umask, nice value and out-of-memory score as in a login of that session, while this is still root.
-fn settle(user: &Become<'_>) -> Result<(), Errno> {
-    for (resource, limit) in user.limits {
-        process::setrlimit(*resource, *limit)?;
-    }
-    process::umask(Mode::from_raw_mode(user.umask));
-    process::setpriority_process(None, user.nice)?;
-    // A service may be protected from the out-of-memory killer, which its users' programs must not inherit. Where the file
-    // cannot be written, in some containers, nothing was inherited that could be taken back.
-    if let Ok(file) =
-        rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-    {
-        let _ = rustix::io::write(&file, b"0");
-    }
-    Ok(())
-}
-
-/// Leaves the keyring of the service's session for an empty one: keyctl(2). Without keyrings in the kernel there is none to
-/// leave.
-fn leave_keyring() {
-    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
-    // SAFETY: the null pointer asks for a new keyring without a name; no memory is read.
-    let _ = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0) };
 }
 
 fn connect_output(orders: &Orders<'_>) -> Result<(), Errno> {

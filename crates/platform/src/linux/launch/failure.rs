@@ -36,6 +36,7 @@ pub(super) fn explain(report: Report, folder: &str, command: &Command) -> Launch
         Stage::Session => at("start a session of its own for"),
         Stage::Group => at("enter the control group of"),
         Stage::Limits => at("set the session's limits for"),
+        Stage::Rights => at("take the service's own rights from"),
         Stage::Groups => at("change to the user's groups for"),
         Stage::User => at("change to the user's uid and gid for"),
         Stage::ParentDeath => at("tie to this process the life of"),
@@ -61,6 +62,7 @@ fn kind_of(errno: i32) -> LaunchErrorKind {
         | libc::EMFILE
         | libc::ENFILE
         | libc::ETXTBSY
+        | libc::EDQUOT
         | libc::EIO
         | libc::ETIMEDOUT => Busy,
         _ => Wrong,

@@ -10,6 +10,7 @@
 mod child;
 mod clone;
 mod failure;
+mod heritage;
 mod plan;
 
 use std::fs::OpenOptions;
@@ -76,6 +77,7 @@ pub async fn launch(station: &Station, command: &Command) -> Result<Launched, La
         (None, _) => Place::Anywhere,
     };
     let born = bear(station, place, command)?.grown(command).await?;
+    station.note_launch();
     let watch = |source| failure::busy("watch", command, source);
     Ok(Launched {
         process: Process::new(born.pid, born.pidfd, cgroup, Kin::of(command)).map_err(watch)?,
@@ -240,7 +242,7 @@ mod tests {
     use std::fs;
 
     use super::super::station::{BecomeUser, Facts};
-    use super::super::{leader::Login, proc};
+    use super::super::{login::Login, proc};
     use super::*;
 
     /// Runs a program that becomes what this program is already, at a station with this scope, and says which group it is in.
@@ -259,6 +261,7 @@ mod tests {
             environment: own.facts().environment.clone(),
             environment_known: true,
             scope: Some(scope),
+            relaunches: None,
         });
         let command = Command {
             args: vec!["/proc/self/cgroup".into()],

@@ -10,8 +10,8 @@ use std::ptr;
 use rustix::fs::{Gid, Uid};
 
 use super::child::{Become, Orders};
+use super::heritage::Heritage;
 use crate::system::descriptors;
-use crate::system::leader::Login;
 use crate::{Command, LaunchError, LaunchErrorKind, Station};
 
 /// A launch on paper.
@@ -19,7 +19,7 @@ pub(super) struct Plan {
     program: CString,
     folder: Option<CString>,
     fallback_folder: Option<CString>,
-    becomes: Option<(Vec<Gid>, Uid, Gid, Login)>,
+    becomes: Option<(Vec<Gid>, Uid, Gid, Heritage)>,
     ends_with_us: bool,
     arguments: Vector,
     environment: Vector,
@@ -50,7 +50,7 @@ impl Plan {
         }
         let becomes = facts.become_user.as_ref().map(|user| {
             let groups = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-            (groups, Uid::from_raw(facts.uid), Gid::from_raw(facts.gid), user.login.clone())
+            (groups, Uid::from_raw(facts.uid), Gid::from_raw(facts.gid), Heritage::of(&user.login, facts.uid))
         });
         Ok(Plan {
             program: arguments[0].clone(),
@@ -83,14 +83,11 @@ impl Plan {
             folder: self.folder.as_deref(),
             fallback_folder: self.fallback_folder.as_deref(),
             descriptors: descriptors::limit_for_children(),
-            becomes: self.becomes.as_ref().map(|(groups, uid, gid, login)| Become {
+            becomes: self.becomes.as_ref().map(|(groups, uid, gid, heritage)| Become {
                 groups,
                 uid: *uid,
                 gid: *gid,
-                limits: &login.limits,
-                umask: login.umask,
-                nice: login.nice,
-                no_new_privileges: login.no_new_privileges,
+                heritage,
             }),
             stdout,
             stderr,

@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::system::account::Account;
 use crate::system::cgroup;
 use crate::system::environment::{self, Variables};
 use crate::system::helper::{self, Unfinished};
-use crate::system::leader::{Leader, Login};
+use crate::system::leader::Leader;
+use crate::system::login::Login;
 use crate::system::logind::{Facts, Hints, LogindState};
-use crate::system::station::{BecomeUser, Facts as StationFacts};
+use crate::system::station::{BecomeUser, Facts as StationFacts, Relaunches};
 use crate::{Cause, Hint, Kind, SessionInfo, State, Station, User};
 
 /// How long a new session may take to get its scope, a unit that systemd starts.
@@ -26,6 +28,8 @@ const SCOPE_WITHIN: Duration = Duration::from_secs(10);
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 /// From here on the next look is at the next enumeration.
 const AGAIN_MAX: Duration = Duration::from_secs(5);
+/// How soon after a look the next one is made because a program was started again: each is a process.
+const RELAUNCHED_APART: Duration = Duration::from_secs(1);
 /// How long to wait before the name service is asked again for a user that it does not know yet.
 const ACCOUNT_AGAIN_MAX: Duration = Duration::from_secs(30);
 
@@ -53,6 +57,7 @@ pub(super) struct Followed {
 struct Shared {
     known: Mutex<Known>,
     look_again: Notify,
+    relaunches: Arc<Relaunches>,
 }
 
 /// What is known beyond logind's facts.
@@ -83,12 +88,16 @@ impl Followed {
             facts: facts.clone(),
             shares_manager,
             account: None,
-            login: Login::of(facts.leader),
+            login: Login::of(facts.leader, facts.uid),
             scope_seen: false,
             variables: None,
             station: None,
         };
-        let shared = Arc::new(Shared { known: Mutex::new(known), look_again: Notify::new() });
+        let shared = Arc::new(Shared {
+            known: Mutex::new(known),
+            look_again: Notify::new(),
+            relaunches: Arc::default(),
+        });
         let task = leader.clone().map(|leader| {
             let learning =
                 learn(Arc::clone(&shared), Arc::clone(&leader), hints.clone(), Arc::clone(readers));
@@ -149,7 +158,7 @@ impl Followed {
             session_type: Some(facts.session_type.clone()),
             greeter: facts.is_greeter(),
             display: known.display(),
-            station: known.station(self.leader.as_ref()),
+            station: known.station(self.leader.as_ref(), &self.shared.relaunches),
         }
     }
 
@@ -188,7 +197,7 @@ impl Known {
         self.variables.as_ref().is_some_and(shown)
     }
 
-    fn station(&mut self, leader: Option<&Arc<Leader>>) -> Station {
+    fn station(&mut self, leader: Option<&Arc<Leader>>, relaunches: &Arc<Relaunches>) -> Station {
         if let Some(station) = &self.station {
             return station.clone();
         }
@@ -204,6 +213,7 @@ impl Known {
             environment: Arc::new(self.variables.as_ref().map(environment::listed).unwrap_or_default()),
             environment_known: self.account.is_some() && self.variables.is_some(),
             scope: scope_of(&self.facts),
+            relaunches: Some(Arc::clone(relaunches)),
         });
         self.station = Some(station.clone());
         station
@@ -222,6 +232,7 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
     loop {
         // Closed never: it lives as long as this task holds it.
         let turn = readers.acquire().await;
+        let looked = Instant::now();
         match ask_manager(&shared, &account, &leader, &unfinished).await {
             Ok(answer) => manager = answer,
             // What it said before still stands.
@@ -233,15 +244,18 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
         let variables = complete(&shared, &account, &manager);
         let display = {
             let mut known = shared.known();
-            if known.variables.as_ref() != Some(&variables) {
+            // PAM's modules are run one after another, and logind's is not the last.
+            let login = Login::of(known.facts.leader, uid);
+            if known.variables.as_ref() != Some(&variables) || known.login != login {
                 known.variables = Some(variables);
+                known.login = login;
                 known.station = None;
                 hints.raise(Hint::Sessions);
             }
             known.display()
         };
         if display || wait > AGAIN_MAX {
-            shared.look_again.notified().await;
+            reason_to_look_again(&shared, looked).await;
             if display {
                 wait = AGAIN_FIRST;
             }
@@ -249,6 +263,19 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
             tokio::time::sleep(wait).await;
             wait += wait / 2;
         }
+    }
+}
+
+/// Something happened to the session, or a program was started in it again: the program may have died of an environment that is
+/// out of date, as with a compositor that was started anew and has another display.
+async fn reason_to_look_again(shared: &Shared, looked: Instant) {
+    let relaunched = async {
+        shared.relaunches.next().await;
+        tokio::time::sleep_until(looked + RELAUNCHED_APART).await;
+    };
+    tokio::select! {
+        () = shared.look_again.notified() => {}
+        () = relaunched => {}
     }
 }
 
@@ -299,6 +326,7 @@ async fn ask_manager(
         environment: Arc::new(environment::listed(&environment::of_account(account))),
         environment_known: true,
         scope,
+        relaunches: None,
     });
     helper::manager_environment(&errand, unfinished).await
 }

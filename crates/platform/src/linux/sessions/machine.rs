@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::followed::{Followed, Identity};
+use crate::system::confinement;
 use crate::system::logind::{Follower, Hints};
 use crate::{Error, Hint, SessionInfo};
 
@@ -32,6 +33,7 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) async fn open() -> Result<Machine, Error> {
+        confinement::warn();
         let hints = Hints::default();
         let follower = Follower::start(hints.clone()).await?;
         Ok(Machine {
