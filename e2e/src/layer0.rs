@@ -12,7 +12,7 @@ use crate::bed::Bed;
 use crate::process::Process;
 use crate::wait::until;
 
-const PROGRAM: &str = "/usr/local/bin/bilayer";
+pub(crate) const PROGRAM: &str = "/usr/local/bin/bilayer";
 const CONFIG: &str = "/etc/acme/acme.toml";
 const LOG: &str = "/var/log/acme.out";
 /// How long anything may take that is not held up on purpose, on a machine that has other things to do.
@@ -94,7 +94,7 @@ impl Drop for Layer0 {
     }
 }
 
-fn install(bed: &Bed, config: &str) -> Result<()> {
+pub(crate) fn install(bed: &Bed, config: &str) -> Result<()> {
     let own = std::env::current_exe()?;
     let built = own.parent().context("a program lies in a folder")?;
     for (program, inside) in [("bilayer", PROGRAM), ("rust-agent", RUST_AGENT), ("e2e-agent", E2E_AGENT)] {

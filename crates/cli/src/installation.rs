@@ -5,10 +5,11 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use bilayer::manager::{
-    HAS_SERVICES, InstalledService, ManagerError, RunEnd, RunState, RunStatus, installed_services,
+    HAS_SERVICES, InstalledService, MANAGER_WORDS, ManagerError, RunEnd, RunState, RunStatus,
+    installed_services,
 };
 use bilayer::{chain, log};
-use bilayer_platform::Dirs;
+use bilayer_platform::{Dirs, Exit};
 
 use crate::failure::Failure;
 use crate::log_file::{Follower, last_lines};
@@ -63,15 +64,27 @@ pub(crate) fn explain(error: &ManagerError, config: Option<&Path>) -> Failure {
             "this version does not install services on this system; `bilayer run -c FILE` runs in the foreground, and a unit of \
              your own can start that",
         ),
+        ManagerError::NoManager => Failure::failed(format!(
+            "{error}; `bilayer run -c {file}` runs in the foreground, and whatever starts services here can start that"
+        )),
+        ManagerError::Unreachable { .. } => Failure::failed(format!(
+            "{}; is the system's message bus running? `bilayer run -c {file}` runs in the foreground without",
+            chain(error)
+        )),
+        ManagerError::Packaged { .. } => Failure::failed(format!(
+            "{error}; `bilayer stop -c {file}` stops it, and removing the package removes it"
+        )),
         ManagerError::NotPermitted { action, .. } => Failure::not_permitted(format!(
-            "{error}; from an elevated console (\"Run as administrator\"): bilayer {} -c {file}",
+            "{error}; {}: bilayer {} -c {file}",
+            MANAGER_WORDS.with_rights,
             if *action == "look at" { "status" } else { action }
         )),
         ManagerError::NotInstalled { .. } => {
             Failure::no_such(format!("{error}; install it with `bilayer install -c {file}`"))
         }
         ManagerError::NotOurs { name } => Failure::failed(format!(
-            "{error}; choose another `name` in [service], or remove that service first (`sc.exe qc {name}` shows whose it is)"
+            "{error}; choose another `name` in [service], or remove that service first (`{}` shows whose it is)",
+            of_service(MANAGER_WORDS.show, name)
         )),
         ManagerError::MarkedForDeletion { .. } => Failure::failed(format!(
             "{error} and is still held open; close the list of services, the event viewer and the like, or restart the machine, \
@@ -84,15 +97,16 @@ pub(crate) fn explain(error: &ManagerError, config: Option<&Path>) -> Failure {
             Failure::not_running(format!("{error}; start it with `bilayer start -c {file}`"))
         }
         ManagerError::Disabled { name } => Failure::failed(format!(
-            "{error}; `bilayer install -c {file}` gives it back the start that its configuration says, or `sc.exe config {name} \
-             start= demand`"
+            "{error}; `bilayer install -c {file}` gives it back the start that its configuration says, or `{}`",
+            of_service(MANAGER_WORDS.allow, name)
         )),
         ManagerError::NotNow { .. } => {
             Failure::failed(format!("{error}; try again, `bilayer status -c {file}` shows when"))
         }
         ManagerError::NoAnswer { .. } => Failure::failed(format!(
             "{error}: the program that it is installed with did not become a service; `bilayer install -c {file}` writes its path \
-             anew, and the system's event log has what went wrong"
+             anew, and {} has what went wrong",
+            MANAGER_WORDS.log
         )),
         ManagerError::DisplayNameTaken { .. } => {
             Failure::failed(format!("{error}; choose another `display_name` in [service]"))
@@ -105,19 +119,43 @@ pub(crate) fn explain(error: &ManagerError, config: Option<&Path>) -> Failure {
     }
 }
 
+/// Words of the service manager about this service.
+pub(crate) fn of_service(words: &str, name: &str) -> String {
+    words.replace("{name}", name)
+}
+
 /// What a service does, in two words or a few more.
 pub(crate) fn state(status: &RunStatus) -> String {
+    let stopped = match status.state {
+        RunState::Retrying => "about to be started again",
+        _ => "stopped",
+    };
     match (status.state, status.ended) {
         (RunState::Running, _) => "running".to_owned(),
         (RunState::Starting, _) => "starting".to_owned(),
         (RunState::Stopping, _) => "stopping".to_owned(),
         (RunState::Paused, _) => "paused".to_owned(),
-        (RunState::Stopped, None | Some(RunEnd::Clean)) => "stopped".to_owned(),
-        (RunState::Stopped, Some(RunEnd::Code(code))) => format!("stopped, with exit code {code}"),
-        (RunState::Stopped, Some(RunEnd::System(error))) => {
-            let text = std::io::Error::from_raw_os_error(error.cast_signed());
-            format!("stopped: {text}")
-        }
+        (RunState::Stopped | RunState::Retrying, end) => match end {
+            None | Some(RunEnd::Clean) => stopped.to_owned(),
+            Some(RunEnd::Code(code)) => format!("{stopped}, with exit code {code}{}", meaning(code)),
+            Some(RunEnd::Signal(number)) => format!("{stopped}, {}", Exit::Signal(number)),
+            Some(RunEnd::Hung) => format!("{stopped}, since it hung"),
+            Some(RunEnd::TimedOut) => format!("{stopped}, since it took too long"),
+            Some(RunEnd::System(error)) => {
+                let text = std::io::Error::from_raw_os_error(error.cast_signed());
+                format!("{stopped}: {text}")
+            }
+        },
+    }
+}
+
+/// The exit codes with which systemd itself ends what it cannot execute: systemd.exec(5), "Process Exit Codes". A service of
+/// Bilayer has none of them.
+fn meaning(code: u32) -> &'static str {
+    match code {
+        200..=202 | 204..=245 => " (the service manager could not prepare its process)",
+        203 => " (its program could not be executed)",
+        _ => "",
     }
 }
 
@@ -229,7 +267,10 @@ mod tests {
         let explained = |error| said(explain(&error, Some(file)));
         let (code, text) = explained(ManagerError::NotPermitted { action: "install", name: name() });
         assert_eq!(code, Code::NotPermitted);
-        assert!(text.contains("elevated") && text.contains("bilayer install -c acme.toml"), "{text}");
+        assert!(
+            text.ends_with(&format!("{}: bilayer install -c acme.toml", MANAGER_WORDS.with_rights)),
+            "{text}"
+        );
         assert_eq!(explained(ManagerError::NotInstalled { name: name() }).0, Code::NoSuch);
         assert_eq!(explained(ManagerError::NotRunning { name: name() }).0, Code::NotRunning);
         for error in [

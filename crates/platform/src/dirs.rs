@@ -47,7 +47,7 @@ impl Dirs {
 
 /// FNV-1a folded to 32 bits: tells configuration files apart in a folder's name, protects nothing, and is the same in every
 /// release (the standard library's hasher promises none of that).
-fn fnv1a(bytes: &[u8]) -> u32 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u32 {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });

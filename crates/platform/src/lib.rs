@@ -88,8 +88,8 @@ pub use host::{HostError, Notice, SessionChange};
 pub use keep::{Keep, LAUNCH_VARIABLE, ProcessRecord, Root};
 #[cfg(feature = "host")]
 pub use manager::{
-    Account, Installation, Installed, InstalledService, ManagerError, Password, RunEnd, RunState, RunStatus,
-    StartType,
+    Account, Installation, Installed, InstalledService, ManagerError, ManagerWords, Password, RunEnd,
+    RunState, RunStatus, StartType,
 };
 #[cfg(feature = "host")]
 pub use message::{Answer, Buttons, Gravity, Message};
@@ -110,7 +110,9 @@ pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};
 #[cfg(feature = "host")]
 pub use system::{HAS_GREETERS, HAS_TOKENS, SESSION_TYPES, account_key, knows_group, knows_user};
 #[cfg(feature = "host")]
-pub use system::{HAS_SERVICES, ServiceHost, Services, installed_services, run_as_service};
+pub use system::{
+    HAS_SERVICES, MANAGER_WORDS, ServiceHost, Services, installed_services, run_as_service, service_file,
+};
 pub use system::{Stream, connect, connect_control, random_bytes};
 #[cfg(feature = "host")]
 pub use system::{WORKER_ACCOUNTS, check_worker_account};

@@ -30,6 +30,8 @@ pub struct Installation {
     pub dependencies: Vec<String>,
     /// How long the system waits for it after a shutdown was announced.
     pub preshutdown_timeout: Duration,
+    /// What it started lives on when it is stopped.
+    pub keeps: bool,
 }
 
 /// When the manager starts a service by itself.
@@ -148,6 +150,8 @@ pub struct Installed {
     pub changes: Vec<String>,
     /// What this system does not have or did not accept, a line each. The service works without.
     pub warnings: Vec<String>,
+    /// What else a person should know, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// A service that Bilayer installed.
@@ -187,6 +191,8 @@ pub enum RunState {
     Stopping,
     /// Paused, or on the way there or back. Services of Bilayer are never in it.
     Paused,
+    /// It ended by itself, and the manager is about to start it again.
+    Retrying,
 }
 
 /// How a life of a service ended.
@@ -198,6 +204,29 @@ pub enum RunEnd {
     Code(u32),
     /// With, or for, an error of the system, by its number.
     System(u32),
+    /// Killed by a signal.
+    Signal(u8),
+    /// Ended by the manager, since its loop did not say for too long that it goes round.
+    Hung,
+    /// Ended by the manager, since its start or its stop took too long.
+    TimedOut,
+}
+
+/// What people are told of the service manager of their system. `{name}` stands for the name of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct ManagerWords {
+    /// Who [`Account::LocalSystem`] is.
+    pub system_account: &'static str,
+    /// How to be somebody who may install and control services; follows "not permitted".
+    pub with_rights: &'static str,
+    /// The command that shows a service, whoever made it.
+    pub show: &'static str,
+    /// The command after which a service that somebody disabled may be started.
+    pub allow: &'static str,
+    /// Where everything is that a service said to the system.
+    pub log: &'static str,
+    /// A folder for programs that only administrators can write.
+    pub programs: &'static str,
 }
 
 /// What the service manager refused, or could not do.
@@ -207,6 +236,24 @@ pub enum ManagerError {
     /// This build cannot talk to the service manager of this system.
     #[error("this build has no service for the service manager of this system")]
     Unsupported,
+    /// This machine has another service manager, or none.
+    #[error("this machine was not started by systemd, which would keep the service")]
+    NoManager,
+    /// The service manager is there and cannot be asked.
+    #[error("cannot reach the service manager over the system bus")]
+    Unreachable {
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The service came with a package of the system, and goes with it.
+    #[error("the service {name} belongs to a package, with its unit {}", path.display())]
+    Packaged {
+        /// Its name.
+        name: String,
+        /// What the package ships.
+        path: PathBuf,
+    },
     /// This user may not do that.
     #[error("not permitted to {action} the service {name}")]
     NotPermitted {

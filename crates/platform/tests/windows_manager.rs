@@ -35,6 +35,7 @@ impl Service {
             start: StartType::Manual,
             dependencies: Vec::new(),
             preshutdown_timeout: Duration::from_secs(15),
+            keeps: false,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Service { what, runtime }

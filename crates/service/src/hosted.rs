@@ -30,9 +30,10 @@ pub fn run_as_service(
     // Against the folder that it was started in: a service works in another one.
     let config = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
     bilayer_platform::run_as_service(move |host| {
-        let code = match live(host, &config, build) {
+        let code = match live(host.clone(), &config, build) {
             Ok(()) => 0,
             Err(end) => {
+                host.status(&end.text);
                 tracing::error!(event = id::FAILED, "the service ends: {}", end.text);
                 end.code
             }
@@ -69,10 +70,15 @@ fn live(host: ServiceHost, file: &Path, build: impl FnOnce(Builder) -> Builder) 
     opened?;
     loaded.warnings.to_string().lines().for_each(|finding| tracing::warn!("{finding}"));
     let config = named(loaded.config, host.name())?;
+    let host_name = host.name().to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| End::failed(format!("cannot start the event loop: {error}")))?;
     let builder = Service::builder(config).dirs(dirs).host(host).sessions(SessionSource::System);
-    runtime.block_on(build(builder).run()).map_err(|error: RunError| End::failed(chain(&error)))
+    runtime.block_on(build(builder).run()).map_err(|error: RunError| match error.is_taken() {
+        // Trying again would go on for as long as the other one runs.
+        true => End { code: CONFIGURATION, text: format!("{} runs already: {}", host_name, chain(&error)) },
+        false => End::failed(chain(&error)),
+    })
 }
 
 /// From here on the log goes to the file and to the system's event log. Where there can be no file, the event log is told why.

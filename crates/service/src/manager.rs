@@ -6,9 +6,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use bilayer_core::OnServiceStop;
 pub use bilayer_platform::{
-    Account, HAS_SERVICES, Installation, Installed, InstalledService, ManagerError, Password, RunEnd,
-    RunState, RunStatus, Services, StartType, installed_services,
+    Account, HAS_SERVICES, Installation, Installed, InstalledService, MANAGER_WORDS, ManagerError,
+    ManagerWords, Password, RunEnd, RunState, RunStatus, Services, StartType, installed_services,
+    service_file,
 };
 
 use crate::config::Config;
@@ -35,6 +37,7 @@ pub fn installation(config: &Config, program: PathBuf, arguments: Vec<String>) -
         start: service.start,
         dependencies: service.dependencies.clone(),
         preshutdown_timeout: config.preshutdown_timeout(),
+        keeps: service.on_service_stop == OnServiceStop::Keep,
     }
 }
 
@@ -134,9 +137,11 @@ async fn follow(
             }
         };
         last = Some((status, since));
-        // A stop is asked for before it is reported: until then the service still says that it runs.
-        let passes =
-            status.state == passing || passing == RunState::Stopping && status.state == RunState::Running;
+        // A stop is asked for before it is reported: until then the service still says what it did before.
+        let passes = match passing {
+            RunState::Stopping => status.state != RunState::Stopped,
+            _ => status.state == passing,
+        };
         if !passes || since.elapsed() > status.wait_hint.max(PATIENCE_MIN) {
             return Ok(status);
         }

@@ -9,6 +9,7 @@ mod moving;
 mod people;
 mod power;
 mod served;
+mod service;
 mod trouble;
 
 use anyhow::Result;
@@ -93,4 +94,5 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
     scenario("agents end with a service that is killed a hundred times", USUAL, keep::killed_and_not_kept),
     scenario("what a kept agent prints is read to the end", USUAL, keep::prints_on),
+    scenario("systemd keeps the installed service, all its life", USUAL, service::whole_life),
 ];

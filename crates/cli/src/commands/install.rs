@@ -5,13 +5,15 @@ use std::path::Path;
 
 use bilayer::chain;
 use bilayer::config::Config;
-use bilayer::manager::{self, Installation, Installed, Password, RunState, Services, installed_services};
+use bilayer::manager::{
+    self, Account, Installation, Installed, MANAGER_WORDS, Password, RunState, Services, installed_services,
+};
 use bilayer_platform::{Dirs, EventLog};
 
 use super::config::{load, rendered};
 use super::needed;
 use crate::failure::Failure;
-use crate::installation::{Progress, explain, supported};
+use crate::installation::{Progress, explain, of_service, supported};
 use crate::screen::{self, Screen};
 use crate::target::quoted;
 
@@ -57,6 +59,9 @@ pub(super) async fn run(given: Option<&Path>, asks: Asks, screen: &Screen) -> Re
         let lines: Vec<_> = lines.map(|what| format!("warning: this system does not take {what}")).collect();
         screen::warn(&lines.join("\n"));
     }
+    for note in &installed.notes {
+        screen::warn(&format!("note: {}", screen::visible(note)));
+    }
     screen::print(&summary(&what, &installed, file, is_running(&what.name).await))
 }
 
@@ -70,8 +75,9 @@ fn installation(config: &Config) -> Result<Installation, Failure> {
         Ok(Some(who)) => {
             return Err(Failure::failed(format!(
                 "{who}, and whoever can write this program decides what runs as {}; copy it to a folder such as \
-                 C:\\Program Files\\{} and install it from there",
-                config.service.account, config.service.display_name
+                 {} and install it from there",
+                account_name(&config.service.account),
+                of_service(MANAGER_WORDS.programs, &config.service.display_name)
             )));
         }
         Err(error) => {
@@ -132,6 +138,13 @@ fn ask_password(what: &Installation) -> Result<Password, Failure> {
     Ok(Password::new(line))
 }
 
+fn account_name(account: &Account) -> String {
+    match account {
+        Account::LocalSystem => MANAGER_WORDS.system_account.to_owned(),
+        other => other.to_string(),
+    }
+}
+
 async fn is_running(name: &str) -> bool {
     let Ok(manager) = Services::open().await else { return false };
     manager.status(name).await.is_ok_and(|status| status.state == RunState::Running)
@@ -140,7 +153,7 @@ async fn is_running(name: &str) -> bool {
 fn summary(what: &Installation, installed: &Installed, file: &Path, running: bool) -> String {
     let name = &what.name;
     let mut text = match (installed.created, installed.changes.is_empty()) {
-        (true, _) => format!("{name} is installed, as {}\n", what.account),
+        (true, _) => format!("{name} is installed, as {}\n", account_name(&what.account)),
         (false, true) => format!("{name} was installed like this already\n"),
         (false, false) => format!("{name} is brought up to date:\n"),
     };

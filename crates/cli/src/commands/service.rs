@@ -5,7 +5,7 @@ use std::path::Path;
 use bilayer::{HostError, chain};
 
 use super::needed;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::installation::supported;
 use crate::target::quoted;
 
@@ -13,11 +13,12 @@ pub(super) fn run(given: Option<&Path>) -> Result<(), Failure> {
     supported()?;
     let file = needed(given)?;
     match bilayer::run_as_service(file, |builder| builder) {
-        // The manager has its exit code from the service's status, and nobody waits for that of the process.
         Ok(0) => Ok(()),
-        Ok(code) => {
-            Err(Failure::failed(format!("the service ended with exit code {code}; its log says why")))
-        }
+        // One service manager has it from the status that it was told, and another from the process.
+        Ok(code) => Err(Failure::Said(
+            if code == Code::Usage as u8 { Code::Usage } else { Code::Failed },
+            format!("the service ended with exit code {code}; its log says why"),
+        )),
         Err(HostError::NotStartedByManager) => Err(Failure::usage(format!(
             "`bilayer service` is what the service manager of the system runs, and it did not start this one; in a console: \
              `bilayer run -c {0}`, or as a service: `bilayer install -c {0}` and `bilayer start -c {0}`",

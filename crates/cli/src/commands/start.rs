@@ -29,7 +29,7 @@ pub(super) async fn start(service: &InstalledService) -> Result<(), Failure> {
         RunState::Running => {
             screen::print(&format!("{name} runs; `bilayer status -c {}` shows it\n", quoted(&service.config)))
         }
-        RunState::Stopped => {
+        RunState::Stopped | RunState::Retrying => {
             Err(Failure::failed(format!("{name} was started and is {}{}", state(&status), mark.since())))
         }
         _ => Err(Failure::failed(format!(

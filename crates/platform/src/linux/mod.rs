@@ -88,7 +88,7 @@ pub use {
     helper::helper_main,
     host::{ServiceHost, run_as_service},
     launch::{Launched, launch},
-    manager::{HAS_SERVICES, Services, installed_services},
+    manager::{HAS_SERVICES, MANAGER_WORDS, Services, installed_services, service_file},
     notify::{MESSAGES_ANSWER, notify_user},
     output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},

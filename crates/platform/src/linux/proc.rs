@@ -69,6 +69,15 @@ pub(crate) fn control_group(pid: i32) -> io::Result<String> {
     unified.map(str::to_owned).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
+/// The groups that a process is in, of which systemd made at least one: that of version 2, and that of the hierarchy of its own
+/// which it has where control groups are of version 1.
+pub(crate) fn manager_groups(pid: i32) -> io::Result<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+    let groups = ["0::", ":name=systemd:"]
+        .map(|mark| text.lines().find_map(|line| line.split_once(mark).map(|(_, group)| group.to_owned())));
+    Ok(groups.into_iter().flatten().collect())
+}
+
 /// The name in parentheses may hold anything, parentheses among it, so fields are counted from the last one.
 fn parse(text: &[u8]) -> Option<Stat> {
     let after_name = text.iter().rposition(|byte| *byte == b')')? + 1;

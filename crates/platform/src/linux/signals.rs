@@ -1,7 +1,8 @@
 //! Requests from the outside, as Unix signals.
 
+use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -31,16 +32,18 @@ impl Signals {
 
     /// The next request. Cancel safe.
     pub async fn next(&mut self) -> Signal {
-        std::future::poll_fn(|context| {
-            for (meaning, source) in &mut self.sources {
-                if let Poll::Ready(Some(())) = source.poll_recv(context) {
-                    let terminal_closed = self.had_terminal && !has_terminal();
-                    return Poll::Ready(if terminal_closed { Signal::Stop } else { *meaning });
-                }
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The next request, if there is one.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Signal> {
+        for (meaning, source) in &mut self.sources {
+            if let Poll::Ready(Some(())) = source.poll_recv(context) {
+                let terminal_closed = self.had_terminal && !has_terminal();
+                return Poll::Ready(if terminal_closed { Signal::Stop } else { *meaning });
             }
-            Poll::Pending
-        })
-        .await
+        }
+        Poll::Pending
     }
 }
 

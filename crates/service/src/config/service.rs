@@ -44,7 +44,8 @@ pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mu
     let on_service_stop = table.read("on_service_stop", findings, one_of(&ON_SERVICE_STOP));
     let mut managed = Managed { table: &mut table, how };
     let known_name = name.as_deref().unwrap_or_default();
-    let account = managed.read("account", findings, |node, findings| account(node, known_name, findings));
+    let account =
+        managed.read("account", findings, |node, findings| account(node, known_name, how, findings));
     let start = managed.read("start", findings, one_of(&START));
     let dependencies =
         managed.read("dependencies", findings, |node, findings| dependencies(node, known_name, findings));
@@ -95,8 +96,21 @@ impl<'a> Managed<'_, 'a, '_> {
     }
 }
 
-fn account<'a>(node: Node<'a>, service: &str, findings: &mut Findings) -> Option<(Account, Node<'a>)> {
+fn account<'a>(
+    node: Node<'a>,
+    service: &str,
+    how: &Loading<'_>,
+    findings: &mut Findings,
+) -> Option<(Account, Node<'a>)> {
     let named = text(node.clone(), findings)?;
+    if !how.checks.has_tokens() {
+        if named == "root" || named.eq_ignore_ascii_case("LocalSystem") {
+            return Some((Account::LocalSystem, node));
+        }
+        node.wrong(format!("cannot be `{}`: on this system a service runs as root", shown(&named)), findings)
+            .hint("leave it out");
+        return None;
+    }
     match Account::parse(&named, service) {
         Ok(account) => Some((account, node)),
         Err(wrong) => {

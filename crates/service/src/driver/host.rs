@@ -45,6 +45,10 @@ async fn hint(hints: &mpsc::Sender<Hint>, hint: Hint) -> bool {
     }
 }
 
+fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
 impl Driver {
     /// Tells the service manager that a stop goes on. An announced shutdown that can still be called off is not told: as far
     /// as the manager is concerned, the service runs.
@@ -52,6 +56,19 @@ impl Driver {
         if let (Some(host), true) = (&self.host, self.stopping) {
             host.stopping(remaining, left);
         }
+    }
+
+    /// Tells the service manager that the loop goes round, and what there is where that is something else than before: after
+    /// all that followed from a piece of news, so that a restart of an agent is none.
+    pub(super) fn look_alive(&mut self) {
+        let Some(host) = &self.host else { return };
+        host.alive();
+        let now = (self.runs.count(), self.seats.len());
+        if self.stopping || self.told.replace(now) == Some(now) {
+            return;
+        }
+        let (agents, sessions) = now;
+        host.status(&format!("{} in {}", count(agents, "agent"), count(sessions, "session")));
     }
 
     /// The longest time that any agent is given to leave.

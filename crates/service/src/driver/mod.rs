@@ -85,6 +85,8 @@ pub(crate) struct Driver {
 
     /// The service manager that started this program, if one did.
     host: Option<ServiceHost>,
+    /// How many agents and sessions it was told of.
+    told: Option<(usize, usize)>,
     mode: ServiceMode,
     since: Timestamp,
     log: Option<String>,
@@ -145,6 +147,7 @@ impl Driver {
             self.pending.push_back(Event::Tick);
             self.settle();
         }
+        self.look_alive();
         self.finished
     }
 
@@ -165,6 +168,7 @@ impl Driver {
     fn hear(&mut self, news: News) {
         match news {
             News::Sessions(sessions) => self.hear_sessions(sessions),
+            News::NothingNew => {}
             News::Suspend => self.hear_power(Power::Suspending, PowerEvent::Suspend, Event::Suspend),
             News::Resume => self.hear_power(Power::Awake, PowerEvent::Resume, Event::Resume),
             News::ShutdownAnnounced(within) => {
@@ -203,7 +207,7 @@ impl Driver {
     /// Ends everything. Asking again changes nothing: the agents have their grace, and it is bounded.
     fn stop(&mut self, reason: StopReason, within: Duration) {
         if std::mem::replace(&mut self.stopping, true) {
-            let left = self.runs.iter().count();
+            let left = self.runs.count();
             tracing::info!(
                 "still stopping: {left} agents have not ended; each is killed at the end of its grace"
             );

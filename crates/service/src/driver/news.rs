@@ -18,6 +18,8 @@ use crate::config::Config;
 pub(super) enum News {
     /// The sessions were enumerated again.
     Sessions(Vec<SessionInfo>),
+    /// They could not be.
+    NothingNew,
     /// The machine is about to sleep.
     Suspend,
     /// The machine woke up.

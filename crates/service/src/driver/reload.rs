@@ -28,6 +28,9 @@ impl Driver {
             }
             return;
         }
+        if let Some(host) = &self.host {
+            host.reloading();
+        }
         let (loader, news) = (self.loader.clone(), self.news.clone());
         tokio::spawn(async move {
             let read = tokio::task::spawn_blocking(move || loader.load()).await;
@@ -66,6 +69,9 @@ impl Driver {
             RpcError::new(code::NOT_NOW, "the configuration has mistakes, the old one stays in force")
                 .with_data(&ConfigurationErrors { rendered })
         });
+        if let (Some(host), false) = (&self.host, self.reading) {
+            host.running();
+        }
         if let Some(answer) = answer {
             self.settle();
             answer.send(outcome);

@@ -121,6 +121,11 @@ impl Runs {
         self.running.is_empty()
     }
 
+    /// How many processes there are.
+    pub(super) fn count(&self) -> usize {
+        self.running.len()
+    }
+
     /// Every process with its instance.
     pub(super) fn iter(&self) -> impl Iterator<Item = (InstanceKey, &Run)> {
         self.running.iter().map(|(&instance, run)| (instance, run))

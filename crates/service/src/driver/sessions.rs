@@ -10,15 +10,16 @@ use super::news::News;
 use crate::source::Source;
 
 /// The net below the hints.
-const RECONCILE_EVERY: Duration = Duration::from_secs(30);
+pub(super) const RECONCILE_EVERY: Duration = Duration::from_secs(30);
 
-/// Answers every hint, and every 30 s of silence, with a fresh enumeration.
+/// Answers every hint, and every so long a silence, with a fresh enumeration.
 ///
 /// An enumeration that fails changes nothing: not being able to ask who is logged on does not mean that nobody is. It is
 /// tried again at the next hint or reconcile.
 pub(super) async fn follow(
     mut source: Source,
     mut alarm: Alarm,
+    every: Duration,
     mut greeters: watch::Receiver<bool>,
     all_ended: Arc<Notify>,
     news: mpsc::Sender<News>,
@@ -40,12 +41,16 @@ pub(super) async fn follow(
                     tracing::error!(
                         error = %crate::chain(&error),
                         "cannot enumerate the sessions; agents stay as they are and it is tried again at the next change, \
-                         or in {} s", RECONCILE_EVERY.as_secs(),
+                         or in {} s", every.as_secs(),
                     );
+                }
+                // Whoever watches over the loop need not think that it hangs.
+                if news.send(News::NothingNew).await.is_err() {
+                    return;
                 }
             }
         }
-        alarm.set(Some(bilayer_platform::now().saturating_add(RECONCILE_EVERY.as_nanos() as u64)));
+        alarm.set(Some(bilayer_platform::now().saturating_add(every.as_nanos() as u64)));
         let hint = tokio::select! {
             hint = source.hint() => hint,
             () = alarm.ring() => Hint::Sessions,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bilayer_core::{LogonTable, Supervisor};
 use bilayer_ipc::agent::Program;
 use bilayer_ipc::control::{Power, ServiceMode};
-use bilayer_platform::{Alarm, Dirs, Listener, Signals};
+use bilayer_platform::{Alarm, Dirs, Listener, ServiceHost, Signals};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::control::Admits;
 use super::news::News;
 use super::runs::Runs;
+use super::sessions::RECONCILE_EVERY;
 use super::{Driver, control, host, sessions};
 use crate::builder::{Builder, RunError};
 use crate::log::id;
@@ -66,6 +67,8 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         tasks.spawn(host::forward(host.clone(), hints, news.clone()));
         host.running();
     }
+    let watched = host.as_ref().and_then(ServiceHost::round_within);
+    let every = watched.map_or(RECONCILE_EVERY, |within| within.min(RECONCILE_EVERY));
 
     let log_file =
         crate::log::file_in(config.log.directory.as_deref().unwrap_or(&dirs.log), &config.service.name);
@@ -104,6 +107,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         power: Power::Awake,
         reading: false,
         read_again: false,
+        told: None,
         stopping: false,
         finished: false,
         abandoned: 0,
@@ -117,7 +121,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     driver.configure(config);
     driver.adopt();
     driver.settle();
-    tasks.spawn(sessions::follow(source, reconcile, greeters_wanted, all_ended, news));
+    tasks.spawn(sessions::follow(source, reconcile, every, greeters_wanted, all_ended, news));
     // A task like those that bring the news: waking the runtime's outermost future would cost a system call each time.
     let ended = tokio::spawn(driver.run(inbox, alarm)).await;
     let (mut observer, abandoned) =

@@ -62,7 +62,7 @@ impl ServiceHost {
         self.context.inbox.next().await
     }
 
-    /// Tells the manager that the service is up. From now on it may be asked to stop.
+    /// Tells the manager that the service is up, or up again after a reload. From now on it may be asked to stop.
     pub fn running(&self) {
         self.status.running();
     }
@@ -70,6 +70,20 @@ impl ServiceHost {
     /// Tells the manager that the service stops: so many processes are left, and `left` is the longest it can take.
     pub fn stopping(&self, _remaining: u32, left: Duration) {
         self.status.stopping(left);
+    }
+
+    /// Tells the manager that the service reads its configuration again. This one does not want to know.
+    pub fn reloading(&self) {}
+
+    /// Tells the manager in one line what the service does. This one has no place for it.
+    pub fn status(&self, _text: &str) {}
+
+    /// Tells the manager that the service's loop goes round. This one does not want to know.
+    pub fn alive(&self) {}
+
+    /// How often the loop must go round at least: this manager does not say.
+    pub fn round_within(&self) -> Option<Duration> {
+        None
     }
 
     /// Takes over the controls of the service that this process is.

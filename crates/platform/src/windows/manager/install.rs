@@ -48,7 +48,7 @@ pub(super) fn install(what: &Installation, password: Option<&Password>) -> Resul
     changes.retain(|change| !kept.contains(change));
     warnings.extend(kept);
     warnings.extend(features::apply(&service, what));
-    Ok(Installed { created: !is_there, changes, warnings })
+    Ok(Installed { created: !is_there, changes, warnings, notes: Vec::new() })
 }
 
 /// Makes the service and marks it as ours; one that could not be marked does not stay.

@@ -24,13 +24,26 @@ use windows_sys::Win32::System::Services::{
 
 use self::handle::{Database, refused};
 use super::host::Limits;
-use crate::{Installation, Installed, InstalledService, ManagerError, Password, RunEnd, RunState, RunStatus};
+use crate::{
+    Installation, Installed, InstalledService, ManagerError, ManagerWords, Password, RunEnd, RunState,
+    RunStatus,
+};
 
 /// `ERROR_SERVICE_NEVER_STARTED`: the exit code that a service has before its first life.
 const NEVER_STARTED: u32 = 1077;
 
 /// Whether this build installs services here and runs under the service manager.
 pub const HAS_SERVICES: bool = true;
+
+/// What people are told of this service manager.
+pub const MANAGER_WORDS: ManagerWords = ManagerWords {
+    system_account: "LocalSystem",
+    with_rights: "from an elevated console (\"Run as administrator\")",
+    show: "sc.exe qc {name}",
+    allow: "sc.exe config {name} start= demand",
+    log: "the system's event log",
+    programs: r"C:\Program Files\{name}",
+};
 
 /// A connection to the service manager.
 pub struct Services(Database);
@@ -104,6 +117,11 @@ impl Services {
 /// Every service that Bilayer installed, by name.
 pub fn installed_services() -> Vec<InstalledService> {
     marker::all()
+}
+
+/// The file that the service manager of this system keeps of such a service: it has a registry instead.
+pub fn service_file(_what: &Installation) -> Option<std::io::Result<String>> {
+    None
 }
 
 /// How long the system waits for this service when it goes down, from what the manager and the registry say; where they do
