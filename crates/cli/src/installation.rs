@@ -27,7 +27,11 @@ pub(crate) fn find(config: Option<&Path>) -> Result<InstalledService, Failure> {
             let name = service_name(file)?;
             let known = installed_services().into_iter().find(|service| service.name == name);
             // One that is not known may still be there, somebody else's; the manager says which.
-            Ok(known.unwrap_or_else(|| InstalledService { name, config: file.to_owned() }))
+            Ok(known.unwrap_or_else(|| InstalledService {
+                name,
+                config: file.to_owned(),
+                is_packaged: false,
+            }))
         }
         None => only_one(installed_services()),
     }
@@ -241,7 +245,11 @@ mod tests {
     use crate::failure::Code;
 
     fn service(name: &str) -> InstalledService {
-        InstalledService { name: name.to_owned(), config: format!("/etc/{name}/{name} x.toml").into() }
+        InstalledService {
+            name: name.to_owned(),
+            config: format!("/etc/{name}/{name} x.toml").into(),
+            is_packaged: false,
+        }
     }
 
     fn said(failure: Failure) -> (Code, String) {

@@ -161,6 +161,8 @@ pub struct InstalledService {
     pub name: String,
     /// The configuration that it was installed with.
     pub config: PathBuf,
+    /// It came with a package of the system, and goes with it.
+    pub is_packaged: bool,
 }
 
 /// What a service does, as its manager sees it.
@@ -247,12 +249,10 @@ pub enum ManagerError {
         source: io::Error,
     },
     /// The service came with a package of the system, and goes with it.
-    #[error("the service {name} belongs to a package, with its unit {}", path.display())]
+    #[error("the service {name} came with a package of the system")]
     Packaged {
         /// Its name.
         name: String,
-        /// What the package ships.
-        path: PathBuf,
     },
     /// This user may not do that.
     #[error("not permitted to {action} the service {name}")]

@@ -14,6 +14,10 @@ use crate::screen;
 pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
     let service = find(config)?;
     let name = &service.name;
+    if service.is_packaged {
+        // Said before it is stopped.
+        return Err(explain(&ManagerError::Packaged { name: name.clone() }, Some(&service.config)));
+    }
     if !manager::installed_services().contains(&service) {
         // It is not ours, and then it is not stopped either.
         return Err(explain(&not_ours(name).await, Some(&service.config)));

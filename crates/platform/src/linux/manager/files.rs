@@ -84,7 +84,8 @@ fn all_in(places: &[&Path]) -> Vec<InstalledService> {
                 && seen.insert(name.to_owned())
                 && let Ok(Found::Ours(_, marker)) = look_at(&entry.path())
             {
-                found.push(InstalledService { name: name.to_owned(), config: marker.config });
+                let is_packaged = *place != Path::new(OWN);
+                found.push(InstalledService { name: name.to_owned(), config: marker.config, is_packaged });
             }
         }
     }

@@ -24,7 +24,11 @@ pub(super) async fn install(systemd: &Systemd, what: &Installation) -> Result<In
     let old = ours(INSTALL, name, &before, &path)?;
     let mut outcome =
         Installed { created: !before.is_found(), warnings: unit::not_taken(what), ..Installed::default() };
+    // A package may have brought the very same.
+    let is_there = old.is_none()
+        && matches!(files::look_at(&before.fragment), Ok(Found::Ours(there, _)) if there == text);
     match &old {
+        _ if is_there => {}
         Some((old, _)) if *old == text => {}
         old => {
             if let Some((old, is_edited)) = old {
@@ -61,7 +65,7 @@ pub(super) async fn uninstall(systemd: &Systemd, name: &str) -> Result<(), Manag
     let path = files::own(name);
     if ours(UNINSTALL, name, &before, &path)?.is_none() {
         return Err(match before.is_found() {
-            true => ManagerError::Packaged { name: name.to_owned(), path: before.fragment },
+            true => ManagerError::Packaged { name: name.to_owned() },
             false => ManagerError::NotInstalled { name: name.to_owned() },
         });
     }
@@ -69,7 +73,11 @@ pub(super) async fn uninstall(systemd: &Systemd, name: &str) -> Result<(), Manag
     files::remove(&path).map_err(|source| failed(UNINSTALL, name, source))?;
     systemd.read_units(UNINSTALL, name).await?;
     systemd.forget_end(name).await;
-    Ok(())
+    match systemd.facts(UNINSTALL, name).await?.is_found() {
+        // What our file had hidden.
+        true => Err(ManagerError::Packaged { name: name.to_owned() }),
+        false => Ok(()),
+    }
 }
 
 /// Makes sure that a service of this name is Bilayer's if there is one, wherever its unit comes from. Returns the text of our

@@ -30,11 +30,12 @@ pub(super) fn render(what: &Installation) -> io::Result<String> {
     let arguments: String =
         what.arguments.iter().map(|argument| format!(" {}", argument_of(argument))).collect();
     let mut text = format!(
-        "# Made by `bilayer install`, which writes it anew when it is given again. What you want otherwise belongs into\n\
-         # a drop-in of your own: systemctl edit {name}.service\n\
+        "# Bilayer makes this file; `bilayer install` writes it anew, below {own}. What you want otherwise\n\
+         # belongs into a drop-in: systemctl edit {name}.service\n\
          \n\
          [Unit]\n\
          Description={description}\n",
+        own = super::files::OWN,
         name = what.name,
         description = one_line(&what.display_name),
     );

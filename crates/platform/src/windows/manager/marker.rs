@@ -28,7 +28,7 @@ pub(super) fn all() -> Vec<InstalledService> {
     let Ok(services) = Key::local_machine(SERVICES) else { return Vec::new() };
     let marked = |name: String| {
         let config = config_of(&services, &name)?;
-        Some(InstalledService { name, config })
+        Some(InstalledService { name, config, is_packaged: false })
     };
     let mut found: Vec<_> = services.names().unwrap_or_default().into_iter().filter_map(marked).collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
