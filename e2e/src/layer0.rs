@@ -55,6 +55,11 @@ impl Layer0 {
         Self { run: None, log }.answering(bed)
     }
 
+    /// The service as it is delivered: installed, enabled and started by its own commands.
+    pub(crate) fn installed(bed: &Bed, config: &str) -> Result<Self> {
+        Self::start_as_unit(bed, config)
+    }
+
     fn answering(mut self, bed: &Bed) -> Result<Self> {
         until("bilayer answers", SOON, || {
             match self.run.as_mut().map(Child::try_wait).transpose()?.flatten() {
@@ -110,7 +115,7 @@ pub(crate) const E2E_AGENT: &str = "/usr/local/bin/e2e-agent";
 
 /// What `bilayer run` printed in this container.
 pub(crate) fn log_file(bed: &Bed) -> PathBuf {
-    bed.path(LOG)
+    bed.disk(LOG)
 }
 
 /// `bilayer status --json`, asked as root.

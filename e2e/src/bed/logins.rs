@@ -1,8 +1,9 @@
 //! Users who log in, switch, lock and leave: through PAM and logind, as a display manager would do it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{Bed, run};
@@ -51,7 +52,7 @@ pub(crate) struct Login {
 }
 
 impl Bed {
-    /// Logs a user in. On a seat with virtual terminals every desktop gets one of its own, from 7 up.
+    /// Logs a user in. On a seat with virtual terminals every desktop gets one of its own, the first that is free from 7 up.
     pub(crate) fn login(&self, user: &'static str, desktop: Desktop) -> Result<Login> {
         self.login_to(user, desktop, &[], &["/bin/sleep", "infinity"])
     }
@@ -64,11 +65,11 @@ impl Bed {
         options: &[&str],
         program: &[&str],
     ) -> Result<Login> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let before = self.sessions()?;
-        let terminal = 7 + before.len();
         let mut command = self.inside(["systemd-run", "--quiet", "--collect", "--property=PAMName=login"]);
         command
-            .arg(format!("--unit=login-{user}-{terminal}"))
+            .arg(format!("--unit=login-{user}-{}", COUNT.fetch_add(1, Ordering::Relaxed)))
             .arg(format!("--property=User={user}"))
             .arg("--property=WorkingDirectory=-~");
         let (kind, class, seat) = desktop.session();
@@ -78,6 +79,7 @@ impl Bed {
             command.arg(format!("--setenv=XDG_SEAT={seat}")).arg("--setenv=XDG_SESSION_DESKTOP=bed");
         }
         if seat.is_some() && self.seat.has_terminals() {
+            let terminal = self.free_terminal(&before)?;
             command
                 .arg(format!("--property=TTYPath=/dev/tty{terminal}"))
                 .args(
@@ -100,6 +102,15 @@ impl Bed {
             Ok((state == "active" || state == "online").then_some(()))
         })?;
         Ok(login)
+    }
+
+    fn free_terminal(&self, sessions: &[(String, String, String)]) -> Result<u64> {
+        let number = |(_, _, object): &(String, String, String)| {
+            // A session may end in between; its terminal is free then.
+            self.property(object, "Session", "VTNr").ok().and_then(|number| number.as_u64())
+        };
+        let used: Vec<u64> = sessions.iter().filter_map(number).collect();
+        (7..).find(|number| !used.contains(number)).context("a terminal is free")
     }
 
     /// Brings a session to the front of its seat.

@@ -137,6 +137,15 @@ impl Bed {
         PathBuf::from(format!("/proc/{}/root", self.leader)).join(inside.trim_start_matches('/'))
     }
 
+    /// A file on the container's disk, as a path of the host, also when it is off. What is mounted inside is not there.
+    pub(crate) fn disk(&self, inside: &str) -> PathBuf {
+        self.folder.join("root").join(inside.trim_start_matches('/'))
+    }
+
+    fn is_off(&self) -> bool {
+        !Path::new(&format!("/proc/{}", self.leader)).exists()
+    }
+
     /// Writes a file that belongs to root, with its folders.
     pub(crate) fn write(&self, inside: &str, text: &str) -> Result<()> {
         write(&self.path(inside), text)

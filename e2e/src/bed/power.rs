@@ -33,4 +33,11 @@ impl Bed {
         self.run(["systemctl", "daemon-reload"])?;
         Ok(())
     }
+
+    /// Turns the machine off, as a person does, and returns once it is off. Only its [`disk`](Self::disk) is left.
+    pub(crate) fn power_off(&self) -> Result<()> {
+        // The answer may be lost with the bus.
+        let _ = self.call(MANAGER, "Manager", "PowerOff", &["b", "false"]);
+        until("the machine is off", Duration::from_secs(60), || Ok(self.is_off().then_some(())))
+    }
 }

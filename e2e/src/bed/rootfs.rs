@@ -13,7 +13,8 @@ use super::run;
 const PACKAGES: &str =
     "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,login,passwd,util-linux,procps,libnotify-bin";
 
-/// Runs once inside the new system. Units that would wait for a network, a person or a clock are masked.
+/// Runs once inside the new system. Units that would wait for a network, a person or a clock are masked, and what systemd does
+/// at the first boot of a new system need not be done at every boot here.
 const PREPARE: &str = r#"
     uid=1001
     for user in alice bob carol; do
@@ -29,6 +30,7 @@ const PREPARE: &str = r#"
     done
     systemctl set-default multi-user.target >/dev/null 2>&1
     : > /etc/machine-id
+    touch /etc/.updated /var/.updated
 "#;
 
 /// Which release of Debian.

@@ -1,6 +1,7 @@
 //! What must hold, each on a machine of its own.
 
 mod bed_itself;
+mod evening;
 mod identity;
 mod inheritance;
 mod keep;
@@ -52,6 +53,9 @@ impl Scenario {
 
 /// All of them.
 pub(crate) const SCENARIOS: &[Scenario] = &[
+    scenario("two users at one machine, from the first logon to the power switch", USUAL, evening::play)
+        .and_on_trixie()
+        .at_terminals(),
     scenario("the bed is a real one", USUAL, bed_itself::is_real).at_terminals().and_on_trixie(),
     scenario("the bed kills what users leave where logind is told to", KILLING, bed_itself::kills_leftovers),
     scenario("agents run as their users, in their sessions", USUAL, identity::of_two_users).and_on_trixie(),

@@ -46,7 +46,8 @@ pub(super) fn switch(bed: &Bed) -> Result<String> {
     ))
 }
 
-fn never_two(written: &str) -> Result<()> {
+/// Each starts after the one before it has ended.
+pub(super) fn never_two(written: &str) -> Result<()> {
     let mut alive: Option<&str> = None;
     for line in written.lines() {
         match (line.split_once(' '), alive) {
