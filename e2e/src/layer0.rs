@@ -15,22 +15,23 @@ use crate::wait::until;
 pub(crate) const PROGRAM: &str = "/usr/local/bin/bilayer";
 const CONFIG: &str = "/etc/acme/acme.toml";
 const LOG: &str = "/var/log/acme.out";
+const SERVICE_LOG: &str = "/var/log/acme/acme.log";
 /// How long anything may take that is not held up on purpose, on a machine that has other things to do.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// `bilayer run` as root inside the container.
+/// Layer 0 as root inside the container.
 #[derive(Debug)]
 pub(crate) struct Layer0 {
-    /// `systemd-run --wait`, which ends with the service and its exit status; none where a unit was written for it.
+    /// `systemd-run --wait`, which ends with `bilayer run` and its exit status; none where it is installed as a service.
     run: Option<Child>,
     log: PathBuf,
 }
 
 impl Layer0 {
-    /// Installs the programs and the configuration, starts the service and returns once it answers.
+    /// `bilayer run`, in a unit for the moment. For what has nothing to do with how it was started.
     pub(crate) fn start(bed: &Bed, config: &str) -> Result<Self> {
         install(bed, config)?;
-        let log = log_file(bed);
+        let log = bed.disk(LOG);
         let output = File::create(&log)?;
         let run = bed
             .inside(["systemd-run", "--quiet", "--unit=acme", "--pipe", "--wait", "--service-type=exec"])
@@ -41,23 +42,12 @@ impl Layer0 {
         Self { run: Some(run), log }.answering(bed)
     }
 
-    /// The same as a unit that systemd starts again as soon as it has ended.
-    pub(crate) fn start_as_unit(bed: &Bed, config: &str) -> Result<Self> {
-        install(bed, config)?;
-        let log = log_file(bed);
-        let unit = format!(
-            "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart={PROGRAM} run --config {CONFIG}\nRestart=always\n\
-             RestartSec=0\nKillMode=process\nStandardOutput=append:{LOG}\nStandardError=append:{LOG}\n"
-        );
-        bed.write("/run/systemd/system/acme.service", &unit)?;
-        bed.run(["systemctl", "daemon-reload"])?;
-        bed.run(["systemctl", "start", "acme"])?;
-        Self { run: None, log }.answering(bed)
-    }
-
     /// The service as it is delivered: installed, enabled and started by its own commands.
     pub(crate) fn installed(bed: &Bed, config: &str) -> Result<Self> {
-        Self::start_as_unit(bed, config)
+        install(bed, config)?;
+        command(bed, ["install"])?;
+        command(bed, ["start"])?;
+        Self { run: None, log: bed.disk(SERVICE_LOG) }.answering(bed)
     }
 
     fn answering(mut self, bed: &Bed) -> Result<Self> {
@@ -74,7 +64,7 @@ impl Layer0 {
     /// Asks systemd to stop the service; returns how it ended.
     pub(crate) fn stop(&mut self, bed: &Bed) -> Result<ExitStatus> {
         bed.run(["systemctl", "stop", "--no-block", "acme"])?;
-        let run = self.run.as_mut().context("it was not started as a unit of its own")?;
+        let run = self.run.as_mut().context("it is installed, and systemd knows how it ends")?;
         until("bilayer ends", SOON, || Ok(run.try_wait()?))
     }
 
@@ -84,7 +74,7 @@ impl Layer0 {
         Ok(bed.process(pid.trim().parse().context("the unit has a main process")?))
     }
 
-    /// All that it printed.
+    /// All that it said: what it printed, or the log of the service.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -113,9 +103,9 @@ pub(crate) const RUST_AGENT: &str = "/usr/local/bin/rust-agent";
 /// Where the agent that misbehaves on request is installed.
 pub(crate) const E2E_AGENT: &str = "/usr/local/bin/e2e-agent";
 
-/// What `bilayer run` printed in this container.
-pub(crate) fn log_file(bed: &Bed) -> PathBuf {
-    bed.disk(LOG)
+/// What the program under test said in this container, whichever way it was started.
+pub(crate) fn said(bed: &Bed) -> String {
+    [SERVICE_LOG, LOG].iter().find_map(|log| fs::read_to_string(bed.disk(log)).ok()).unwrap_or_default()
 }
 
 /// `bilayer status --json`, asked as root.

@@ -67,7 +67,7 @@ impl Play {
         let unknown = |error: Error| (error.context("the container did not boot"), String::new());
         let bed = Bed::boot(self.setting(), seat.share().map_err(unknown)?).map_err(unknown)?;
         (self.scenario.run)(&bed).map_err(|error| {
-            let said = std::fs::read_to_string(layer0::log_file(&bed)).unwrap_or_default();
+            let said = layer0::said(&bed);
             (error, format!("--- bilayer said\n{said}--- the journal says\n{}---\n", bed.journal()))
         })
     }

@@ -74,7 +74,7 @@ needs_display = false
 pub(super) fn of_an_odd_unit(bed: &Bed) -> Result<String> {
     bed.write("/usr/local/bin/facts", FACTS)?;
     bed.write("/run/systemd/system/acme.service.d/odd.conf", ODD_UNIT)?;
-    let service = Layer0::start_as_unit(bed, CONFIG)?;
+    let service = Layer0::installed(bed, CONFIG)?;
     let status = service.process(bed)?.status("CapAmb").unwrap_or_default();
     ensure!(!status.trim_start_matches('0').is_empty(), "the unit is odd: its ambient set is {status}");
     let shell = ["/bin/sh", "/usr/local/bin/facts", "session"];
@@ -112,7 +112,7 @@ pub(super) fn of_a_confined_unit(bed: &Bed) -> Result<String> {
         "/run/systemd/system/acme.service.d/confined.conf",
         "[Service]\nNoNewPrivileges=yes\nPrivateTmp=yes\nCapabilityBoundingSet=~CAP_NET_RAW\n",
     )?;
-    let service = Layer0::start_as_unit(bed, CONFIG)?;
+    let service = Layer0::installed(bed, CONFIG)?;
     let said = until("it says what its agents inherit", SOON, || {
         let said = service.said();
         Ok(said.lines().find(|line| line.contains("agents inherit")).map(str::to_owned))

@@ -15,7 +15,7 @@ const KILLS: u64 = 100;
 
 /// The agents are the same after a hundred kills, connected again, and each is one.
 pub(super) fn killed_and_kept(bed: &Bed) -> Result<String> {
-    let service = Layer0::start_as_unit(bed, &config("keep", ""))?;
+    let service = Layer0::installed(bed, &config("keep", ""))?;
     bed.login("alice", Desktop::Wayland)?;
     bed.login("bob", Desktop::X11)?;
     let before = agents_of_both(bed)?;
@@ -46,7 +46,7 @@ pub(super) fn killed_and_kept(bed: &Bed) -> Result<String> {
 
 /// Agents that die and are launched while the service is killed: an agent too few for a moment, never one too many.
 pub(super) fn killed_in_the_middle(bed: &Bed) -> Result<String> {
-    let _service = Layer0::start_as_unit(bed, &config("keep", RESTLESS))?;
+    let _service = Layer0::installed(bed, &config("keep", RESTLESS))?;
     bed.login("alice", Desktop::Wayland)?;
     bed.login("bob", Desktop::X11)?;
     agents_of_both(bed)?;
@@ -73,7 +73,7 @@ pub(super) fn killed_in_the_middle(bed: &Bed) -> Result<String> {
 
 /// Without `keep`, every kill of the service ends its agents and what they started.
 pub(super) fn killed_and_not_kept(bed: &Bed) -> Result<String> {
-    let _service = Layer0::start_as_unit(bed, &config("stop", ""))?;
+    let _service = Layer0::installed(bed, &config("stop", ""))?;
     bed.login("alice", Desktop::Wayland)?;
     bed.login("bob", Desktop::X11)?;
     let before = agents_of_both(bed)?;
@@ -90,15 +90,13 @@ pub(super) fn prints_on(bed: &Bed) -> Result<String> {
     let agent = "[agent.desk]\ncommand = [\"/bin/sh\", \"-c\", '''\n\
                  i=0; while [ $i -lt 1000 ]; do i=$((i+1)); echo line $i; [ $((i % 10)) = 0 ] && sleep 0.02; done; exec sleep 3600\n\
                  ''']\nsessions = \"all\"\nneeds_display = false\n";
-    let service = Layer0::start_as_unit(
-        bed,
-        &format!("[service]\nname = \"acme\"\non_service_stop = \"keep\"\n{agent}"),
-    )?;
+    let service =
+        Layer0::installed(bed, &format!("[service]\nname = \"acme\"\non_service_stop = \"keep\"\n{agent}"))?;
     bed.login("alice", Desktop::Wayland)?;
     layer0::running(bed, "desk", "alice")?;
     let mut kills = 0;
     until("the last line is there", SOON, || {
-        kill(bed)?;
+        kill(bed, Duration::from_millis(kills * 7 % 90))?;
         kills += 1;
         Ok(service.said().contains("line 1000").then_some(()))
     })?;
@@ -131,20 +129,20 @@ fn config(on_service_stop: &str, keys: &str) -> String {
 fn kill_again_and_again(bed: &Bed, mut before: impl FnMut(u64) -> Result<()>) -> Result<()> {
     for round in 0..KILLS {
         before(round)?;
-        kill(bed)?;
-        thread::park_timeout(Duration::from_millis(round * 7 % 60));
+        kill(bed, Duration::from_millis(round * 7 % 90))?;
     }
     Ok(())
 }
 
-/// Kills the process of the unit; systemd starts the next one at once.
-fn kill(bed: &Bed) -> Result<()> {
+/// Kills the service when the process that systemd has started for it is so old.
+fn kill(bed: &Bed, age: Duration) -> Result<()> {
     let service = until("the unit has a process", SOON, || {
         let pid = bed.run(["systemctl", "show", "--property=MainPID", "--value", "acme"])?;
         Ok(pid.trim().parse::<u32>().ok().filter(|pid| *pid != 0))
     })?;
-    // It may have ended by itself in between, which is found out by what it printed.
-    let _ = bed.run(["kill", "-KILL", &service.to_string()]);
+    thread::park_timeout(age);
+    // It may have ended by itself in between, which is found out by what it said.
+    let _ = bed.run(["systemctl", "kill", "--signal=KILL", "acme"]);
     until("it is dead", SOON, || Ok(bed.process(service).is_dead().then_some(())))
 }
 
