@@ -160,20 +160,21 @@ impl Bed {
 
     /// Gives a user's desktop a display, the way desktops do: in the environment of the user's service manager.
     pub(crate) fn publish_display(&self, user: &str, uid: u32, display: &str) -> Result<()> {
+        self.user_manager(user, uid, &["set-environment", display])
+    }
+
+    /// Takes it away again.
+    pub(crate) fn unpublish_display(&self, user: &str, uid: u32, name: &str) -> Result<()> {
+        self.user_manager(user, uid, &["unset-environment", name])
+    }
+
+    /// A command for a user's service manager, as that user.
+    fn user_manager(&self, user: &str, uid: u32, words: &[&str]) -> Result<()> {
         let runtime = format!("XDG_RUNTIME_DIR=/run/user/{uid}");
         let bus = format!("DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{uid}/bus");
-        let mut command = self.inside([
-            "setpriv",
-            "--reuid",
-            user,
-            "--regid",
-            user,
-            "--init-groups",
-            "env",
-            &runtime,
-            &bus,
-        ]);
-        run(command.args(["systemctl", "--user", "set-environment", display]))?;
+        let become_user = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"];
+        let mut command = self.inside(become_user);
+        run(command.args(["env", &runtime, &bus, "systemctl", "--user"]).args(words))?;
         Ok(())
     }
 

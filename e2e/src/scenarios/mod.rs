@@ -1,6 +1,7 @@
 //! What must hold, each on a machine of its own.
 
 mod bed_itself;
+mod displays;
 mod evening;
 mod identity;
 mod inheritance;
@@ -15,7 +16,7 @@ mod trouble;
 
 use anyhow::Result;
 
-use crate::bed::{Bed, Setting, Suite};
+use crate::bed::{Bed, Setting, Suite, Variant};
 
 /// Something that must hold.
 pub(crate) struct Scenario {
@@ -32,6 +33,9 @@ pub(crate) struct Scenario {
 }
 
 const USUAL: Setting = Setting::USUAL;
+/// With an X server and small programs for it.
+const GRAPHICAL: Setting =
+    Setting { system: Variant { packages: displays::PACKAGES, ..USUAL.system }, ..USUAL };
 const KILLING: Setting = Setting { kill_user_processes: true, ..USUAL };
 
 const fn scenario(name: &'static str, setting: Setting, run: fn(&Bed) -> Result<String>) -> Scenario {
@@ -67,6 +71,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         .and_on_trixie(),
     scenario("what agents inherit of a confined service is said", USUAL, inheritance::of_a_confined_unit),
     scenario("an agent that needs a display waits for it", USUAL, identity::display),
+    scenario("a compositor that starts again is followed", USUAL, displays::restarted),
+    scenario("two desktops of one user have two displays", USUAL, displays::two_of_one_user),
+    scenario("a real program shows its window", GRAPHICAL, displays::real_program),
     scenario("a switch stops the old agent before it starts the new one", USUAL, moving::switch)
         .and_on_trixie()
         .at_terminals(),

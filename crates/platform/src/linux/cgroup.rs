@@ -178,7 +178,14 @@ pub(crate) fn below(folder: &Path, prefix: &str) -> Vec<String> {
 /// The processes in a group and below it.
 pub(crate) fn pids_of(folder: &Path) -> io::Result<Vec<i32>> {
     let mut found = Vec::new();
-    collect(folder, &mut found)?;
+    collect(folder, "", &mut found)?;
+    Ok(found)
+}
+
+/// The same without those in the groups directly below it whose names begin like this.
+pub(crate) fn pids_of_others(folder: &Path, prefix: &str) -> io::Result<Vec<i32>> {
+    let mut found = Vec::new();
+    collect(folder, prefix, &mut found)?;
     Ok(found)
 }
 
@@ -205,14 +212,17 @@ pub(crate) fn own_delegated() -> Option<PathBuf> {
     (mine(&folder) && writable(&folder) && writable(&procs)).then_some(folder)
 }
 
-fn collect(folder: &Path, found: &mut Vec<i32>) -> io::Result<()> {
+/// `without`: what the names of groups that are left out begin with; empty: none is.
+fn collect(folder: &Path, without: &str, found: &mut Vec<i32>) -> io::Result<()> {
     let mut text = String::new();
     File::open(folder.join("cgroup.procs"))?.read_to_string(&mut text)?;
     found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
     for entry in fs::read_dir(folder)?.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let is_left_out =
+            !without.is_empty() && entry.file_name().as_encoded_bytes().starts_with(without.as_bytes());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && !is_left_out {
             // A group that vanishes while we look has no processes.
-            let _ = collect(&entry.path(), found);
+            let _ = collect(&entry.path(), "", found);
         }
     }
     Ok(())

@@ -22,6 +22,9 @@ const SCOPE_PROCESSES_MAX: usize = 256;
 /// How much of the environment of such a process is read, in bytes; a desktop's own has about four thousand.
 const PROCESS_ENVIRONMENT_LENGTH_MAX: u64 = 64 * 1024;
 
+/// What the names of agents' control groups begin with, of any service's.
+const OF_AGENTS: &str = "bilayer-";
+
 /// login.defs(5): `ENV_PATH`.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
 
@@ -130,10 +133,11 @@ pub(super) fn has_display(variables: &Variables) -> bool {
     set("DISPLAY") || set("WAYLAND_DISPLAY")
 }
 
-/// What a process in the session's scope knows of a display; empty if there is none. It is asked on the thread of the loop, and
+/// What a process in the session's scope knows of a display; empty if there is none. Agents are not asked: they know what they
+/// were started with, which may be long gone. It is asked on the thread of the loop, and
 /// a user can have as many processes as they like: so only the first ones are looked at, and the beginning of each.
 pub(super) fn of_scope(scope: &Path) -> Variables {
-    let mut pids = cgroup::pids_of(scope).unwrap_or_default();
+    let mut pids = cgroup::pids_of_others(scope, OF_AGENTS).unwrap_or_default();
     pids.sort_unstable();
     let displays = pids.into_iter().take(SCOPE_PROCESSES_MAX).filter_map(|pid| {
         let mut bytes = Vec::new();
@@ -266,6 +270,20 @@ mod tests {
         child.wait().unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         found
+    }
+
+    #[test]
+    fn an_agents_display_is_not_its_sessions() {
+        let name = format!("bilayer-scope-{}-of-agents", std::process::id());
+        let scope = std::env::temp_dir().join(name);
+        for (group, pids) in [("", "1\n2\n"), ("other", "3\n"), ("bilayer-acme.desk", "4\n")] {
+            std::fs::create_dir_all(scope.join(group)).unwrap();
+            std::fs::write(scope.join(group).join("cgroup.procs"), pids).unwrap();
+        }
+        let mut found = cgroup::pids_of_others(&scope, OF_AGENTS).unwrap();
+        std::fs::remove_dir_all(&scope).unwrap();
+        found.sort_unstable();
+        assert_eq!(found, [1, 2, 3]);
     }
 
     #[test]
