@@ -81,6 +81,8 @@ mod profile;
 mod program;
 #[cfg(feature = "host")]
 mod quoting;
+#[cfg(all(test, feature = "host"))]
+mod quoting_by_the_system;
 #[cfg(feature = "host")]
 mod refusal;
 #[cfg(feature = "host")]
