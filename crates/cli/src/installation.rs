@@ -94,6 +94,10 @@ pub(crate) fn explain(error: &ManagerError, config: Option<&Path>) -> Failure {
             "{error} and is still held open; close the list of services, the event viewer and the like, or restart the machine, \
              and try again"
         )),
+        ManagerError::Locked { .. } => Failure::failed(format!(
+            "{error}; the machine is still starting, or an installer is at work: try again when it is done (`sc.exe querylock` says \
+             who it is)"
+        )),
         ManagerError::AlreadyRunning { .. } => {
             Failure::failed(format!("{error}; `bilayer restart -c {file}` starts it anew"))
         }
@@ -284,6 +288,7 @@ mod tests {
         for error in [
             ManagerError::NotOurs { name: name() },
             ManagerError::MarkedForDeletion { name: name() },
+            ManagerError::Locked { action: "start", name: name() },
             ManagerError::Disabled { name: name() },
             ManagerError::NoAnswer { name: name() },
         ] {

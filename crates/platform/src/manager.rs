@@ -280,6 +280,14 @@ pub enum ManagerError {
         /// Its name.
         name: String,
     },
+    /// Somebody has the whole list of services to themselves for a moment: the system while it starts, or an installer.
+    #[error("cannot {action} the service {name} while the list of services is locked")]
+    Locked {
+        /// What was tried.
+        action: &'static str,
+        /// Of which service.
+        name: String,
+    },
     /// It runs already.
     #[error("the service {name} runs already")]
     AlreadyRunning {

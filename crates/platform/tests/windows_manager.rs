@@ -155,6 +155,11 @@ fn a_service_of_somebody_else_is_not_touched() {
     run("sc", &["create", name, "binPath=", r"C:\theirs.exe", "start=", "demand"]);
     assert!(matches!(service.install(), Err(ManagerError::NotOurs { .. })));
     assert!(matches!(service.uninstall(), Err(ManagerError::NotOurs { .. })));
+    assert!(matches!(service.start(), Err(ManagerError::NotOurs { .. })));
+    assert!(matches!(service.stop(), Err(ManagerError::NotOurs { .. })));
+    let reloaded = service.ask(async |manager, name| manager.reload(name).await);
+    assert!(matches!(reloaded, Err(ManagerError::NotOurs { .. })));
+    assert_eq!(service.status().unwrap().state, RunState::Stopped);
     let image = registry(name, "ImagePath");
     assert!(image.contains(r"C:\theirs.exe"), "{image}");
     assert!(!is_listed(name));

@@ -22,6 +22,9 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 /// services for example.
 const DELETED_WITHIN: Duration = Duration::from_secs(30);
 
+/// How long somebody may keep the list of services locked.
+const LOCKED_WITHIN: Duration = Duration::from_secs(30);
+
 /// The installation of the service that a configuration describes: `program` is started with `arguments`, and must then call
 /// [`run_as_service`](crate::run_as_service).
 pub fn installation(config: &Config, program: PathBuf, arguments: Vec<String>) -> Installation {
@@ -55,11 +58,24 @@ pub async fn install(
     let manager = Services::open().await?;
     let (until, mut waiting) = (Instant::now() + DELETED_WITHIN, Some(waiting));
     loop {
-        match manager.install(what, password).await {
+        match unlocked(async || manager.install(what, password).await).await {
             Err(ManagerError::MarkedForDeletion { .. }) if Instant::now() < until => {
                 if let Some(tell) = waiting.take() {
                     tell();
                 }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Asks the manager, again while somebody has its list locked.
+async fn unlocked<T>(mut ask: impl AsyncFnMut() -> Result<T, ManagerError>) -> Result<T, ManagerError> {
+    let until = Instant::now() + LOCKED_WITHIN;
+    loop {
+        match ask().await {
+            Err(ManagerError::Locked { .. }) if Instant::now() < until => {
                 tokio::time::sleep(ASK_EVERY).await;
             }
             outcome => return outcome,
@@ -75,7 +91,7 @@ pub async fn install(
 /// The manager's. A service that was started and ended at once is no error here: the status says so.
 pub async fn start(name: &str, progress: impl FnMut(&RunStatus)) -> Result<RunStatus, ManagerError> {
     let manager = Services::open().await?;
-    manager.start(name).await?;
+    unlocked(async || manager.start(name).await).await?;
     follow(&manager, name, RunState::Starting, progress).await
 }
 
@@ -102,7 +118,7 @@ pub async fn stop(name: &str, progress: impl FnMut(&RunStatus)) -> Result<RunSta
 /// The manager's. A service that Bilayer did not install is not touched.
 pub async fn uninstall(name: &str) -> Result<bool, ManagerError> {
     let manager = Services::open().await?;
-    match manager.uninstall(name).await {
+    match unlocked(async || manager.uninstall(name).await).await {
         Err(ManagerError::MarkedForDeletion { .. }) => {}
         outcome => outcome?,
     }
@@ -146,5 +162,30 @@ async fn follow(
             return Ok(status);
         }
         tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_that_is_locked_is_asked_again_and_nothing_else_is() {
+        let locked = || ManagerError::Locked { action: "start", name: "acme".to_owned() };
+        let mut asked = 0;
+        let ask = async || {
+            asked += 1;
+            if asked < 3 { Err(locked()) } else { Ok("started") }
+        };
+        assert_eq!(unlocked(ask).await.unwrap(), "started");
+        assert_eq!(asked, 3);
+
+        let mut asked = 0;
+        let ask = async || -> Result<(), _> {
+            asked += 1;
+            Err(ManagerError::Disabled { name: "acme".to_owned() })
+        };
+        assert!(matches!(unlocked(ask).await, Err(ManagerError::Disabled { .. })));
+        assert_eq!(asked, 1);
     }
 }

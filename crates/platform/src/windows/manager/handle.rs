@@ -5,8 +5,9 @@ use std::ptr;
 
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_DUPLICATE_SERVICE_NAME, ERROR_SERVICE_ALREADY_RUNNING,
-    ERROR_SERVICE_CANNOT_ACCEPT_CTRL, ERROR_SERVICE_DISABLED, ERROR_SERVICE_DOES_NOT_EXIST,
-    ERROR_SERVICE_MARKED_FOR_DELETE, ERROR_SERVICE_NOT_ACTIVE, ERROR_SERVICE_REQUEST_TIMEOUT,
+    ERROR_SERVICE_CANNOT_ACCEPT_CTRL, ERROR_SERVICE_DATABASE_LOCKED, ERROR_SERVICE_DISABLED,
+    ERROR_SERVICE_DOES_NOT_EXIST, ERROR_SERVICE_MARKED_FOR_DELETE, ERROR_SERVICE_NOT_ACTIVE,
+    ERROR_SERVICE_REQUEST_TIMEOUT,
 };
 use windows_sys::Win32::System::Services::{
     CloseServiceHandle, ControlService, DeleteService, OpenSCManagerW, OpenServiceW, QueryServiceStatusEx,
@@ -116,6 +117,7 @@ pub(super) fn refused(action: &'static str, name: &str) -> impl Fn(io::Error) ->
             Some(ERROR_ACCESS_DENIED) => ManagerError::NotPermitted { action, name },
             Some(ERROR_SERVICE_DOES_NOT_EXIST) => ManagerError::NotInstalled { name },
             Some(ERROR_SERVICE_MARKED_FOR_DELETE) => ManagerError::MarkedForDeletion { name },
+            Some(ERROR_SERVICE_DATABASE_LOCKED) => ManagerError::Locked { action, name },
             Some(ERROR_SERVICE_ALREADY_RUNNING) => ManagerError::AlreadyRunning { name },
             Some(ERROR_SERVICE_NOT_ACTIVE) => ManagerError::NotRunning { name },
             Some(ERROR_SERVICE_DISABLED) => ManagerError::Disabled { name },

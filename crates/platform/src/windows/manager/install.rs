@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Services::{
 use super::super::quoting::command_line;
 use super::handle::{Database, Service, refused};
 use super::settings::Settings;
-use super::{account, features, marker};
+use super::{Services, account, features, marker};
 use crate::{Account, Installation, Installed, ManagerError, Password, StartType};
 
 const INSTALL: &str = "install";
@@ -91,13 +91,9 @@ fn update(
     Ok(service)
 }
 
-pub(super) fn uninstall(database: &Database, name: &str) -> Result<(), ManagerError> {
+pub(super) fn uninstall(services: &Services, name: &str) -> Result<(), ManagerError> {
     let failed = refused("uninstall", name);
-    let service = database.service(name, DELETE).map_err(&failed)?;
-    if marker::read(name).is_none() {
-        return Err(ManagerError::NotOurs { name: name.to_owned() });
-    }
-    service.delete().map_err(failed)
+    services.ours(name, DELETE, &failed)?.delete().map_err(failed)
 }
 
 fn settings(what: &Installation) -> std::io::Result<Settings> {

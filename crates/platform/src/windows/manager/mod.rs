@@ -10,6 +10,7 @@ mod marker;
 mod registry;
 mod settings;
 
+use std::io;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
@@ -22,7 +23,7 @@ use windows_sys::Win32::System::Services::{
     SERVICE_STOP_PENDING, SERVICE_STOPPED,
 };
 
-use self::handle::{Database, refused};
+use self::handle::{Database, Service, refused};
 use super::host::Limits;
 use crate::{
     Installation, Installed, InstalledService, ManagerError, ManagerWords, Password, RunEnd, RunState,
@@ -70,20 +71,20 @@ impl Services {
 
     /// Removes a service that Bilayer installed. One that still runs is only marked: it goes when it has stopped.
     pub async fn uninstall(&self, name: &str) -> Result<(), ManagerError> {
-        install::uninstall(&self.0, name)
+        install::uninstall(self, name)
     }
 
-    /// Asks for a start; it goes on when this returns.
+    /// Asks for a start of a service that Bilayer installed; it goes on when this returns.
     pub async fn start(&self, name: &str) -> Result<(), ManagerError> {
         let failed = refused("start", name);
-        let service = self.0.service(name, SERVICE_START).map_err(&failed)?;
+        let service = self.ours(name, SERVICE_START, &failed)?;
         service.start().map_err(failed)
     }
 
-    /// Asks for a stop; it goes on when this returns.
+    /// Asks for a stop of a service that Bilayer installed; it goes on when this returns.
     pub async fn stop(&self, name: &str) -> Result<(), ManagerError> {
         let failed = refused("stop", name);
-        let service = self.0.service(name, SERVICE_STOP).map_err(&failed)?;
+        let service = self.ours(name, SERVICE_STOP, &failed)?;
         service.control(SERVICE_CONTROL_STOP).map_err(|error| {
             match error.raw_os_error().map(i32::cast_unsigned) {
                 Some(ERROR_DEPENDENT_SERVICES_RUNNING) => {
@@ -91,7 +92,7 @@ impl Services {
                     ManagerError::Failed {
                         action: "stop",
                         name: name.to_owned(),
-                        source: std::io::Error::other(advice),
+                        source: io::Error::other(advice),
                     }
                 }
                 _ => failed(error),
@@ -99,10 +100,10 @@ impl Services {
         })
     }
 
-    /// Asks for a reload (a parameter change); it goes on when this returns.
+    /// Asks for a reload (a parameter change) of a service that Bilayer installed; it goes on when this returns.
     pub async fn reload(&self, name: &str) -> Result<(), ManagerError> {
         let failed = refused("reload", name);
-        let service = self.0.service(name, SERVICE_PAUSE_CONTINUE).map_err(&failed)?;
+        let service = self.ours(name, SERVICE_PAUSE_CONTINUE, &failed)?;
         service.control(SERVICE_CONTROL_PARAMCHANGE).map_err(failed)
     }
 
@@ -112,6 +113,20 @@ impl Services {
         let service = self.0.service(name, SERVICE_QUERY_STATUS).map_err(&failed)?;
         service.status().map(|status| run_status(&status)).map_err(failed)
     }
+
+    /// Opens a service for something that is done to it. One of somebody else's is theirs to start and to stop.
+    fn ours(
+        &self,
+        name: &str,
+        access: u32,
+        failed: &impl Fn(io::Error) -> ManagerError,
+    ) -> Result<Service, ManagerError> {
+        let service = self.0.service(name, access).map_err(failed)?;
+        match marker::read(name) {
+            Some(_) => Ok(service),
+            None => Err(ManagerError::NotOurs { name: name.to_owned() }),
+        }
+    }
 }
 
 /// Every service that Bilayer installed, by name.
@@ -120,7 +135,7 @@ pub fn installed_services() -> Vec<InstalledService> {
 }
 
 /// The file that the service manager of this system keeps of such a service: it has a registry instead.
-pub fn service_file(_what: &Installation) -> Option<std::io::Result<String>> {
+pub fn service_file(_what: &Installation) -> Option<io::Result<String>> {
     None
 }
 
