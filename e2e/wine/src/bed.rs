@@ -133,11 +133,14 @@ impl Bed {
         Ok(())
     }
 
-    /// Writes a text file.
+    /// Writes a text file. Whoever waits for it finds it complete.
     pub(crate) fn write(&self, file: &str, text: impl AsRef<[u8]>) -> Result<()> {
         let path = self.path(file);
         fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
-        fs::write(&path, text).with_context(|| path.display().to_string())
+        let next = path.with_extension("next");
+        fs::write(&next, text)
+            .and_then(|()| fs::rename(&next, &path))
+            .with_context(|| path.display().to_string())
     }
 
     /// A Windows program with its arguments, to be started in a console of this Windows.

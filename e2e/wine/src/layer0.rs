@@ -204,7 +204,11 @@ impl Agent {
 
 /// Every agent of the status.
 pub(crate) fn agents(bed: &Bed) -> Result<Vec<Agent>> {
-    let status = status(bed)?;
+    agents_of(&status(bed)?)
+}
+
+/// Every agent of what `status --json` printed.
+pub(crate) fn agents_of(status: &Value) -> Result<Vec<Agent>> {
     let agents = status["agents"].as_array().context("status has agents")?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(agents

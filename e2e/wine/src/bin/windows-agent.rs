@@ -1,8 +1,9 @@
 //! An agent for Windows that does one thing wrong, or a client of a pipe that does.
 //!
 //! `waits FILE` writes where it could connect to `FILE.endpoint`, and leaves when FILE appears, with the code in it · `deaf`
-//! ignores being asked to end · `parent` starts a child and leaves · `exits CODE` leaves at once · `service …` is a program that the service manager starts and never
-//! hears of.
+//! ignores being asked to end · `alone FILE` has FILE to itself for as long as it lives, and says whether it could have it ·
+//! `parent` starts a child and leaves · `exits CODE` leaves at once · `service …` is a program that the service manager starts and
+//! never hears of.
 //!
 //! `client HOW [ENDPOINT TOKEN]` is a client, of the endpoint that layer 0 gave it if none is named: `honest` says hello and
 //! prints the answer, `wrong-token` does so with a token of its own, `silent` says nothing, `endless` sends a header without an
@@ -13,6 +14,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::windows::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, exit};
 use std::time::Duration;
@@ -25,6 +27,7 @@ fn main() -> io::Result<ExitCode> {
     match args[..] {
         ["waits", file] => waits(file)?,
         ["deaf"] => deaf()?,
+        ["alone", file] => alone(file),
         ["parent"] => leave_a_child()?,
         ["child"] | ["service", ..] => loop {
             std::thread::park();
@@ -50,6 +53,18 @@ fn waits(file: &str) -> io::Result<()> {
             leave(code.trim());
         }
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The system closes the file before it tells anybody of this program's end.
+fn alone(file: &str) {
+    let held = OpenOptions::new().write(true).create(true).truncate(false).share_mode(0).open(file);
+    match &held {
+        Ok(_) => println!("this agent is alone"),
+        Err(error) => println!("this agent is not alone: {error}"),
+    }
+    loop {
+        std::thread::park();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::only;
+use super::{gone, none, only};
 use crate::bed::Bed;
 use crate::layer0::{
     BILAYER, CONFIG, Console, SOON, agent_in, agent_when, command, command_output, config, ready, running,
@@ -25,12 +25,12 @@ pub(super) fn crash(bed: &Bed) -> Result<String> {
     let after = agent_when(bed, 1, "is a new process", |agent| {
         agent.runs() && agent.pid != before.pid && agent.entry["ready"] == true
     })?;
-    ensure!(process.is_dead(), "the old one is gone");
+    gone(&process)?;
     ensure!(after.entry["generation"] == 2, "its second launch: {}", after.entry);
     let last = after.entry["last_exit"].clone();
     let code = console.interrupt()?;
     ensure!(code.success(), "Ctrl-C ends it with success, not {code}");
-    until("no agent is left", SOON, || Ok(bed.processes("rust-agent.exe")?.is_empty().then_some(())))?;
+    none(bed, "rust-agent.exe")?;
     Ok(format!("{:?} killed, {:?} runs; last exit {last}", before.pid, after.pid))
 }
 
@@ -85,7 +85,7 @@ pub(super) fn killed(bed: &Bed) -> Result<String> {
     console.process().kill()?;
     console.end()?;
     until("the agent is gone", SOON, || Ok(agent.is_dead().then_some(())))?;
-    ensure!(bed.processes("rust-agent.exe")?.is_empty(), "nothing is left");
+    none(bed, "rust-agent.exe")?;
     Ok("its agent went with it".to_owned())
 }
 

@@ -6,10 +6,14 @@ mod service;
 mod sessions;
 mod wire;
 
-use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
 
 use crate::bed::Bed;
+use crate::layer0::said;
 use crate::process::Process;
+use crate::wait::until;
 
 /// Something that must hold.
 pub(crate) struct Scenario {
@@ -61,14 +65,49 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("sessions: a session number that another user gets is another session", sessions::reused),
     scenario("sessions: a token that is not ready is waited for", sessions::token_not_ready),
     scenario("sessions: one that is locked from birth", sessions::locked_from_birth),
+    scenario("sessions: one that is locked from birth and served all the same", sessions::kept_while_locked),
     scenario("sessions: terminal services that are away stop nobody", sessions::terminal_services_away),
     scenario("sessions: 200 at once", sessions::many),
     scenario("messages: to one session, a user, all; the answer comes back", sessions::messages),
 ];
 
-/// The only process of a program.
+/// How long a process that has ended for Windows may still be one of this machine. Wine says that a process has ended once its
+/// handles are closed, and only then lets it go: every third one is still there when its parent hears of its end, for up to
+/// 10 ms on an idle machine. Shorter than the grace of an agent, so that nobody takes a kill for an end at once.
+const LEAVES_WITHIN: Duration = Duration::from_secs(4);
+
+/// The only process of a program, once those that have ended are gone.
+///
+/// It does not tell whether there were two at once: for that see [`never_two`].
 fn only(bed: &Bed, program: &str) -> Result<Process> {
-    let mut found = bed.processes(program)?;
-    ensure!(found.len() == 1, "{} processes of {program}", found.len());
-    found.pop().context("one")
+    until("one process is there", LEAVES_WITHIN, || {
+        let mut found = bed.processes(program)?;
+        ensure!(found.len() == 1, "{} processes of {program}", found.len());
+        Ok(found.pop())
+    })
+}
+
+/// A process that has ended is gone.
+fn gone(process: &Process) -> Result<()> {
+    until(&format!("the end of {process:?}"), LEAVES_WITHIN, || Ok(process.is_dead().then_some(())))
+}
+
+/// No process of a program is left.
+fn none(bed: &Bed, program: &str) -> Result<()> {
+    until(&format!("no {program} is left"), LEAVES_WITHIN, || {
+        let found = bed.processes(program)?;
+        ensure!(found.is_empty(), "there are {found:?}");
+        Ok(Some(()))
+    })
+}
+
+/// The arguments of a `windows-agent.exe` that has a file to itself, and says so if it cannot have it.
+const ALONE: &[&str] = &["alone", r"C:\bilayer-bed\alone"];
+
+/// No agent of [`ALONE`] was started while another one lived.
+fn never_two(bed: &Bed) -> Result<()> {
+    let said = said(bed);
+    ensure!(said.contains("this agent is alone"), "there was an agent: {said}");
+    ensure!(!said.contains("this agent is not alone"), "two agents at once: {said}");
+    Ok(())
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::{gone, only};
 use crate::bed::{Bed, PROGRAMS, output};
-use crate::layer0::SOON;
+use crate::layer0::{Agent, SOON, agents_of};
 use crate::process::Process;
 use crate::wait::until;
 
@@ -31,21 +32,27 @@ pub(super) fn life(bed: &Bed) -> Result<String> {
     );
     append(bed, &agent)?;
     bed.run([PROGRAM, "reload"])?;
-    let before = only_agent(bed)?;
+    let (killed, process) = agent_when(bed, "runs", |_| true)?;
+    process.kill()?;
+    let (back, before) = agent_when(bed, "is back", |agent| agent.pid != killed.pid)?;
+    ensure!(back.entry["restarts"] == 1, "it was restarted once: {}", back.entry);
     ensure!(installer(bed, "/i", NEWER, &[])?, "the upgrade failed");
-    ensure!(before.is_dead(), "the agent lives on while its service's program is replaced");
+    gone(&before).context("the agent lives on while its service's program is replaced")?;
     ensure!(state(bed)? == "RUNNING", "what ran before the upgrade is {}", state(bed)?);
-    let after = only_agent(bed)?;
+    let (_, after) = agent_when(bed, "runs again", |_| true)?;
     ensure!(config(bed)?.ends_with(&agent), "the edit is lost:\n{}", config(bed)?);
     let versions = versions(bed)?;
     ensure!(versions.len() == 1, "the list of programs has {versions:?}");
 
     ensure!(installer(bed, "/x", NEWER, &[])?, "msiexec /x failed");
-    ensure!(after.is_dead(), "the agent lives on without its service");
+    gone(&after).context("the agent lives on without its service")?;
     ensure!(!has_service(bed)?, "the service is left");
     ensure!(!bed.path(PROGRAM).exists(), "the program is left");
     ensure!(config(bed)?.ends_with(&agent), "the removal took the edit");
-    Ok(format!("{path}; version {}; agents {before:?} and {after:?}", versions[0]))
+    Ok(format!(
+        "{path}; version {}; agent {:?} killed, {:?} took its place; {before:?} before, {after:?} after the upgrade",
+        versions[0], killed.pid, back.pid
+    ))
 }
 
 /// What did not run before an upgrade does not run after it, and a package starts nothing if it is told so.
@@ -53,7 +60,9 @@ pub(super) fn stopped(bed: &Bed) -> Result<String> {
     ensure!(installer(bed, "/i", OLDER, &["START=0"])?, "msiexec /i failed");
     ensure!(state(bed)? == "STOPPED", "START=0 and the service is {}", state(bed)?);
     bed.run([PROGRAM, "start"])?;
+    ensure!(state(bed)? == "RUNNING", "it was started by a person, and is {}", state(bed)?);
     bed.run([PROGRAM, "stop"])?;
+    ensure!(state(bed)? == "STOPPED", "it was stopped by a person, and is {}", state(bed)?);
     ensure!(installer(bed, "/i", NEWER, &[])?, "the upgrade failed");
     ensure!(state(bed)? == "STOPPED", "it was stopped by a person, and is {}", state(bed)?);
     Ok("stopped before and after".into())
@@ -133,13 +142,16 @@ fn status(bed: &Bed) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("status printed {text}"))
 }
 
-/// The only agent process there is, once there is one.
-fn only_agent(bed: &Bed) -> Result<Process> {
-    until("an agent runs", SOON, || {
-        let mut found = bed.processes("windows-agent.exe")?;
-        ensure!(found.len() <= 1, "{} agents", found.len());
-        Ok(found.pop())
-    })
+/// The only agent there is, and its process, once it runs and is as wanted.
+///
+/// Asked of the service, not of the list of processes: of a process that is killed while it is still being created Wine may never
+/// say that it has ended.
+fn agent_when(bed: &Bed, what: &str, wanted: impl Fn(&Agent) -> bool) -> Result<(Agent, Process)> {
+    let agent = until(&format!("the agent {what}"), SOON, || {
+        let agents = agents_of(&status(bed)?)?;
+        Ok(agents.into_iter().find(|agent| agent.runs() && wanted(agent)))
+    })?;
+    Ok((agent, only(bed, "windows-agent.exe")?))
 }
 
 fn config(bed: &Bed) -> Result<String> {

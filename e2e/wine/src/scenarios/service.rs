@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::only;
+use super::{none, only};
 use crate::bed::{Bed, appended, read};
 use crate::layer0::{
     BILAYER, CONFIG, SCM, SOON, Service, agent_when, command, command_output, config, ready, state, status,
@@ -17,7 +17,7 @@ const KEY: &str = r"HKLM\System\CurrentControlSet\Services\acme";
 
 /// From the installation to the removal, asked at each step of the service manager and not of Bilayer.
 pub(super) fn whole_life(bed: &Bed) -> Result<String> {
-    let service = Service::start(bed, &config("rust-agent.exe", &[], ""))?;
+    let _service = Service::start(bed, &config("rust-agent.exe", &[], ""))?;
     ensure!(state(bed)?.as_deref() == Some("RUNNING"), "the manager says {:?}", state(bed)?);
     let image = bed.run(["reg", "query", KEY, "/v", "ImagePath"])?;
     ensure!(image.contains(&format!("\"{BILAYER}\" service")), "the image path is quoted: {image}");
@@ -34,8 +34,8 @@ pub(super) fn whole_life(bed: &Bed) -> Result<String> {
     ready(bed, 1)?;
     command(bed, &["stop"])?;
     ensure!(state(bed)?.as_deref() == Some("STOPPED"), "the manager says {:?}", state(bed)?);
-    ensure!(bed.processes("rust-agent.exe")?.is_empty(), "its agent stopped with it");
-    ensure!(service.process().is_err(), "it has no process left");
+    none(bed, "rust-agent.exe").context("its agent stops with it")?;
+    none(bed, "bilayer.exe").context("it has no process left")?;
     command(bed, &["uninstall"])?;
     ensure!(state(bed)?.is_none(), "the manager still knows it: {:?}", state(bed)?);
     Ok(format!(
@@ -107,7 +107,7 @@ pub(super) fn refusals(bed: &Bed) -> Result<String> {
     seen.push(said);
     mode("600")?;
     bed.run(["sc", "create", "acme", "binPath=", r"C:\windows\system32\notepad.exe"])?;
-    for words in ["install", "uninstall"] {
+    for words in ["install", "uninstall", "start", "stop", "restart"] {
         let said = refused(bed, words)?;
         ensure!(said.contains("Bilayer"), "`{words}` of what is not ours: {said}");
         seen.push(said);
@@ -140,8 +140,7 @@ pub(super) fn disabled(bed: &Bed) -> Result<String> {
 
 /// Error 1072 is waited out.
 pub(super) fn marked_for_deletion(bed: &Bed) -> Result<String> {
-    let text = config("rust-agent.exe", &[], "");
-    bed.write(CONFIG, &text)?;
+    bed.write(CONFIG, config("rust-agent.exe", &[], ""))?;
     command(bed, &["install"])?;
     let held = bed.prefix().join("held.out");
     let mut holder = bed.wine([SCM, "acme", "hold"]).stdout(appended(&held)?).spawn()?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use wtsapi32_stand_in::script::{FOLDER, SCRIPT};
 
-use super::only;
+use super::{ALONE, gone, never_two, none, only};
 use crate::bed::{Bed, at_the_console, away, console};
 use crate::layer0::{
     Agent, SOON, Service, agent_in, agent_when, agents, command, config, ready, running, said, state, status,
@@ -36,7 +36,7 @@ pub(super) fn logon_logoff(bed: &Bed) -> Result<String> {
     let alice = running(bed, 1)?;
     service.play(|script| script.sessions.clear())?;
     nobody(bed)?;
-    ensure!(bed.processes("rust-agent.exe")?.is_empty(), "her agent is gone");
+    none(bed, "rust-agent.exe").context("her agent is gone")?;
     ensure!(state(bed)?.as_deref() == Some("RUNNING"), "the service lives without users");
     service.play(|script| script.sessions.push(console(2, "bob")))?;
     let bob = running(bed, 2)?;
@@ -45,20 +45,22 @@ pub(super) fn logon_logoff(bed: &Bed) -> Result<String> {
 
 /// The one at the console is served, one at a time.
 pub(super) fn switch(bed: &Bed) -> Result<String> {
-    let service = Service::start(bed, &config("rust-agent.exe", SILENT, "sessions = \"console\""))?;
+    let more = format!("sessions = \"console\"\n{GRACE}");
+    let service = Service::start(bed, &config("windows-agent.exe", ALONE, &more))?;
     let first = running(bed, 1)?;
     service.play(|script| {
         script.sessions.iter_mut().for_each(away);
         script.sessions.push(console(2, "bob"));
     })?;
     running(bed, 2)?;
-    only(bed, "rust-agent.exe")?;
+    only(bed, "windows-agent.exe")?;
     service.play(|script| {
         away(&mut script.sessions[1]);
         at_the_console(&mut script.sessions[0]);
     })?;
     let back = running(bed, 1)?;
-    only(bed, "rust-agent.exe")?;
+    only(bed, "windows-agent.exe")?;
+    never_two(bed)?;
     ensure!(back.pid != first.pid, "alice's first one was stopped: {:?}", back.pid);
     Ok("alice, bob, alice: one agent at a time".to_owned())
 }
@@ -80,8 +82,10 @@ pub(super) fn remote(bed: &Bed) -> Result<String> {
         away(session);
         session.remote = false;
     })?;
-    until("her agent is gone", SOON, || Ok(only(bed, "rust-agent.exe").ok()))?;
-    ensure!(agent_in(bed, 3)?.is_none_or(|agent| agent.pid.is_none()), "hers is the one that is gone");
+    until("her agent has ended", SOON, || {
+        Ok(agent_in(bed, 3)?.is_none_or(|agent| agent.pid.is_none()).then_some(()))
+    })?;
+    only(bed, "rust-agent.exe")?;
     running(bed, 1)?;
     service.change(3, |session| {
         at_the_console(session);
@@ -114,6 +118,7 @@ pub(super) fn exits_first(bed: &Bed) -> Result<String> {
         let left = agent_when(bed, 1, &format!("left with {code}"), |agent| agent.pid.is_none())?;
         service.play(|script| script.sessions.clear())?;
         nobody(bed)?;
+        none(bed, "windows-agent.exe")?;
         // A clean exit that was no logoff is answered after 2 s.
         throughout("no agent is started", Duration::from_millis(2500), || {
             Ok(bed.processes("windows-agent.exe")?.is_empty())
@@ -142,19 +147,20 @@ pub(super) fn hung_at_logoff(bed: &Bed) -> Result<String> {
 
 /// The number is the same, the logon is not.
 pub(super) fn reused(bed: &Bed) -> Result<String> {
-    let service = Service::start(bed, &config("rust-agent.exe", &[], ""))?;
-    let alice = ready(bed, 1)?;
-    let process = only(bed, "rust-agent.exe")?;
+    let service = Service::start(bed, &config("windows-agent.exe", ALONE, GRACE))?;
+    let alice = running(bed, 1)?;
+    let process = only(bed, "windows-agent.exe")?;
     service.play(|script| script.sessions = vec![console(1, "bob")])?;
-    let is_bobs = |agent: &Agent| agent.entry["user"]["name"] == "bob" && agent.entry["ready"] == true;
+    let is_bobs = |agent: &Agent| agent.entry["user"]["name"] == "bob" && agent.runs();
     let bob = agent_when(bed, 1, "is bob's", is_bobs)?;
-    ensure!(process.is_dead() && bob.pid != alice.pid, "alice's is gone");
+    gone(&process)?;
+    ensure!(bob.pid != alice.pid, "alice's is gone: {}", bob.entry);
     ensure!(bob.entry["generation"] == 1, "it is his first: {}", bob.entry);
-    only(bed, "rust-agent.exe")?;
+    only(bed, "windows-agent.exe")?;
     // The same user again, by another logon.
     service.play(|script| script.sessions = vec![console(1, "bob")])?;
-    let again =
-        agent_when(bed, 1, "is of the new logon", |agent| agent.pid.is_some() && agent.pid != bob.pid)?;
+    let again = agent_when(bed, 1, "is of the new logon", |agent| agent.runs() && agent.pid != bob.pid)?;
+    never_two(bed)?;
     Ok(format!("alice {:?}, bob {:?}, bob again {:?}", alice.pid, bob.pid, again.pid))
 }
 
@@ -185,6 +191,19 @@ pub(super) fn locked_from_birth(bed: &Bed) -> Result<String> {
     service.change(1, |session| session.locked = Some(false))?;
     ready(bed, 1)?;
     Ok(format!("waited: {}", waiting.entry["reason"]["text"]))
+}
+
+/// The same logon for an agent that a lock does not concern: it starts behind the lock, knows of it, and is told when it ends.
+pub(super) fn kept_while_locked(bed: &Bed) -> Result<String> {
+    bed.play(|script| script.sessions[0].locked = Some(true))?;
+    let service = Service::start(bed, &config("rust-agent.exe", &[], "while_locked = \"keep\""))?;
+    let before = ready(bed, 1)?;
+    ensure!(status(bed)?["sessions"][0]["locked"] == true, "it is locked");
+    service.change(1, |session| session.locked = Some(false))?;
+    until_said(bed, "locked: false")?;
+    let after = ready(bed, 1)?;
+    ensure!(after.pid == before.pid, "it was left running: {}", after.entry);
+    Ok("it ran behind the lock, and was told when that was gone".to_owned())
 }
 
 /// That nothing can be learned is no reason to think that everybody left.
