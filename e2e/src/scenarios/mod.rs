@@ -105,5 +105,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
     scenario("agents end with a service that is killed a hundred times", USUAL, keep::killed_and_not_kept),
     scenario("what a kept agent prints is read to the end", USUAL, keep::prints_on),
-    scenario("systemd keeps the installed service, all its life", USUAL, service::whole_life),
+    scenario("systemd keeps the installed service, all its life", USUAL, service::whole_life).and_on_trixie(),
+    scenario("the installed service reads its configuration again", USUAL, service::reloads).and_on_trixie(),
+    scenario("the installed service comes back, killed or hung", USUAL, service::comes_back),
+    scenario("the installed service stops in its own time", USUAL, service::stops_in_its_own_time),
+    scenario("units that are not Bilayer's are left alone", USUAL, service::units_of_others),
+    scenario("what the service manager cannot do is said", USUAL, service::refusals),
 ];

@@ -17,7 +17,7 @@ pub(super) use self::facts::sample;
 pub(super) use self::facts::{Facts, LogindState};
 pub(super) use self::follow::Follower;
 pub(super) use self::hints::Hints;
-use super::bus::system_bus;
+use super::bus::{answered_error, system_bus};
 use crate::{Cause, Error};
 
 const SERVICE: &str = "org.freedesktop.login1";
@@ -83,7 +83,9 @@ impl Logind {
     async fn session(&self, path: &str) -> Result<Option<Facts>, Error> {
         let call = self.bus.call_method(Some(SERVICE), path, Some(PROPERTIES), "GetAll", &SESSION);
         let message = match tokio::time::timeout(ANSWER_WITHIN, call).await {
-            Ok(Err(zbus::Error::MethodError(name, ..))) if is_gone(name.as_str()) => return Ok(None),
+            Ok(Err(error)) if answered_error(&error).is_some_and(|(name, _)| is_gone(&name)) => {
+                return Ok(None);
+            }
             answer => answered(&format!("ask logind about the session {path}"), answer)?,
         };
         let body = message.body();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zbus::{Connection, DynamicType, Message, OwnedObjectPath, Variant};
 
-use super::super::bus::system_bus;
+use super::super::bus::{answered_error, system_bus};
 pub(super) use super::state::UnitFacts;
 use crate::ManagerError;
 
@@ -38,7 +38,7 @@ impl Systemd {
         let connected = tokio::time::timeout(ANSWER_WITHIN, system_bus()).await;
         match connected {
             Ok(Ok(bus)) => Ok(Systemd(bus)),
-            Ok(Err(error)) => Err(ManagerError::Unreachable { source: io::Error::other(error) }),
+            Ok(Err(error)) => Err(ManagerError::Unreachable { source: io::Error::other(error.to_string()) }),
             Err(_) => Err(ManagerError::Unreachable { source: io::ErrorKind::TimedOut.into() }),
         }
     }
@@ -114,10 +114,10 @@ impl Systemd {
         let call = self.0.call_method(Some(SERVICE), path, Some(interface), method, arguments);
         match tokio::time::timeout(ANSWER_WITHIN, call).await {
             Ok(Ok(message)) => Ok(message),
-            Ok(Err(zbus::Error::MethodError(name, text, _))) => {
-                Err(Unanswered::Refused(name.to_string(), text.unwrap_or_default()))
-            }
-            Ok(Err(error)) => Err(Unanswered::Failed(io::Error::other(error))),
+            Ok(Err(error)) => Err(match answered_error(&error) {
+                Some((name, text)) => Unanswered::Refused(name, text),
+                None => Unanswered::Failed(io::Error::other(error.to_string())),
+            }),
             Err(_) => Err(Unanswered::Failed(io::ErrorKind::TimedOut.into())),
         }
     }
