@@ -18,8 +18,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::event::{self, Event, Notification, Request};
 use crate::{ConnectError, Handle};
 
-/// First and longest pause between two tries to connect again.
-const RETRY_FIRST: Duration = Duration::from_millis(100);
+/// First and longest pause between two tries to connect again. Each is half as long again as the one before, so that a service
+/// which was away for a while is found again in less than half as long.
+const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LAST: Duration = Duration::from_secs(5);
 
 /// How long the service may take to answer `initialize`.
@@ -161,7 +162,7 @@ impl Link {
                     ..
                 }) if is_final(&answer) => return None,
                 // Nobody there yet, or the wrong one, or one that is about to go: the service may still come back.
-                Err(_) => pause = (pause * 2).min(RETRY_LAST),
+                Err(_) => pause = (pause * 3 / 2).min(RETRY_LAST),
             }
         }
     }

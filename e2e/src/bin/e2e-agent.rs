@@ -1,5 +1,6 @@
 //! An agent that does one thing wrong, or writes down what happens to it.
 //!
+//! `connected FILE` speaks with the service, and appends `PID MS` when it has found it again after so many milliseconds ·
 //! `witness FILE` appends `start PID` and, 200 ms after it was asked to end, `end PID` · `deaf` ignores being asked ·
 //! `parent` starts a child in a session of its own and leaves · `gone` leaves at once with code 3 · `desktop` shows
 //! notifications as a desktop does, by printing them · `knock SOCKET` is a stranger who says nothing and prints how many bytes
@@ -13,8 +14,9 @@ use std::future::pending;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bilayer_agent::{Agent, Event};
 use futures_util::StreamExt;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,6 +25,7 @@ async fn main() -> std::io::Result<ExitCode> {
     let args: Vec<_> = std::env::args().collect();
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     match args[1..] {
+        ["connected", file] => stay_connected(file).await.map_err(std::io::Error::other)?,
         ["witness", file] => witness(file).await?,
         ["deaf"] => deaf().await?,
         ["parent"] => leave_a_child()?,
@@ -32,6 +35,24 @@ async fn main() -> std::io::Result<ExitCode> {
         _ => return Ok(ExitCode::from(2)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn stay_connected(file: &str) -> anyhow::Result<()> {
+    let mut agent = Agent::builder("e2e-agent", env!("CARGO_PKG_VERSION")).connect().await?;
+    agent.ready()?;
+    let mut lost = Instant::now();
+    while let Some(event) = agent.next().await {
+        match event {
+            Event::Disconnected => lost = Instant::now(),
+            Event::Reconnected => {
+                append(file, &format!("{} {}\n", std::process::id(), lost.elapsed().as_millis()))?;
+            }
+            Event::Stop(_) => break,
+            _ => {}
+        }
+    }
+    agent.close().await;
+    Ok(())
 }
 
 async fn witness(file: &str) -> std::io::Result<()> {
@@ -44,7 +65,10 @@ async fn witness(file: &str) -> std::io::Result<()> {
 }
 
 fn note(file: &str, what: &str) -> std::io::Result<()> {
-    let line = format!("{what} {}\n", std::process::id());
+    append(file, &format!("{what} {}\n", std::process::id()))
+}
+
+fn append(file: &str, line: &str) -> std::io::Result<()> {
     // One write to a file opened for appending: lines of two processes do not mix (open(2), O_APPEND).
     OpenOptions::new().append(true).open(file)?.write_all(line.as_bytes())
 }

@@ -10,6 +10,7 @@ mod leaving;
 mod moving;
 mod people;
 mod power;
+mod restart;
 mod served;
 mod service;
 mod trouble;
@@ -104,6 +105,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         keep::killed_in_the_middle,
     ),
     scenario("agents end with a service that is killed a hundred times", USUAL, keep::killed_and_not_kept),
+    scenario(
+        "a restart of the service leaves the agents, and they have it back in a second",
+        USUAL,
+        restart::kept,
+    )
+    .and_on_trixie(),
     scenario("what a kept agent prints is read to the end", USUAL, keep::prints_on),
     scenario("systemd keeps the installed service, all its life", USUAL, service::whole_life).and_on_trixie(),
     scenario("the installed service reads its configuration again", USUAL, service::reloads).and_on_trixie(),
