@@ -1,5 +1,6 @@
 //! Folders by the File-system Hierarchy Standard (services) and the XDG Base Directory Specification (console).
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
@@ -58,10 +59,13 @@ pub(crate) fn ensure(dirs: &Dirs) -> Result<(), Error> {
 
 /// Running services and console runs, in the order of their names.
 pub(crate) fn running() -> Vec<Dirs> {
-    let services = children(Path::new(REGISTRY)).into_iter().map(|(name, _)| system(&name));
+    let mut services: Vec<Dirs> =
+        children(Path::new(REGISTRY)).into_iter().map(|(name, _)| system(&name)).collect();
+    // The service whose runtime folder the registry is has no link in it.
+    services.extend(Path::new(REGISTRY).file_name().and_then(OsStr::to_str).map(system));
     let consoles = children(&console_runtime()).into_iter().map(|(name, _)| console(&name));
     let mut found: Vec<Dirs> =
-        services.chain(consoles).filter(|dirs| answers(&control_socket(dirs))).collect();
+        services.into_iter().chain(consoles).filter(|dirs| answers(&control_socket(dirs))).collect();
     found.sort_by(|a, b| a.runtime.cmp(&b.runtime));
     found.dedup();
     found

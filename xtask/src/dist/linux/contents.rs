@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -9,6 +10,11 @@ use super::{manual, time};
 use crate::dist::Release;
 use crate::process::{cargo, read, run};
 use crate::root;
+
+const PROGRAM: &str = "/usr/bin/bilayer";
+const CONFIG: &str = "/etc/bilayer/bilayer.toml";
+/// What the configuration begins as.
+const SAMPLE: &str = "packaging/linux/bilayer.toml";
 
 /// Where distributions differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,17 +58,14 @@ pub(super) struct Made {
     pub(super) pages: Vec<(String, String)>,
     /// Of bash, zsh and fish.
     pub(super) completions: [String; 3],
-    unit: String,
 }
 
 impl Made {
     pub(super) fn new(release: &Release) -> Result<Made> {
-        let completions =
-            |shell| read(std::process::Command::new(&release.program).args(["completions", shell]));
+        let completions = |shell| read(Command::new(&release.program).args(["completions", shell]));
         Ok(Made {
             pages: pages(release)?,
             completions: [completions("bash")?, completions("zsh")?, completions("fish")?],
-            unit: fs::read_to_string(root().join("packaging/linux/bilayer.service"))?,
         })
     }
 }
@@ -85,12 +88,12 @@ pub(super) fn pieces(release: &Release, made: &Made, family: Family) -> Vec<Piec
     };
     let mut pieces = vec![
         Piece {
-            path: "/usr/bin/bilayer".to_owned(),
+            path: PROGRAM.to_owned(),
             kind: Kind::Program,
             content: Content::File(release.program.clone()),
         },
-        file("/etc/bilayer/bilayer.toml", Kind::Config, "packaging/linux/bilayer.toml"),
-        text("/usr/lib/systemd/system/bilayer.service", Kind::Data, &made.unit),
+        file(CONFIG, Kind::Config, SAMPLE),
+        file("/usr/lib/systemd/system/bilayer.service", Kind::Data, "packaging/linux/bilayer.service"),
         file("/usr/lib/sysusers.d/bilayer.conf", Kind::Data, "packaging/linux/sysusers.conf"),
         file("/usr/lib/tmpfiles.d/bilayer.conf", Kind::Data, "packaging/linux/tmpfiles.conf"),
         text("/usr/share/bash-completion/completions/bilayer", Kind::Data, &made.completions[0]),
