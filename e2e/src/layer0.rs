@@ -14,7 +14,8 @@ use crate::wait::until;
 
 pub(crate) const PROGRAM: &str = "/usr/local/bin/bilayer";
 const CONFIG: &str = "/etc/acme/acme.toml";
-const LOG: &str = "/var/log/acme.out";
+/// Where its output goes.
+pub(crate) const LOG: &str = "/var/log/acme.out";
 const SERVICE_LOG: &str = "/var/log/acme/acme.log";
 /// How long anything may take that is not held up on purpose, on a machine that has other things to do.
 pub(crate) const SOON: Duration = Duration::from_secs(30);

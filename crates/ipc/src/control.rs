@@ -42,6 +42,9 @@ pub struct ServiceStatus {
     pub log: Option<String>,
     /// The machine's power.
     pub power: Power,
+    /// Why it cannot be told now who is logged on; the sessions are those last known.
+    #[serde(default)]
+    pub sessions_error: Option<String>,
 }
 
 /// Whose sessions a service serves.

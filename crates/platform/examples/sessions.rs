@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
 async fn follow(mode: Mode) -> Result<(), bilayer_platform::Error> {
     let program = std::env::args().nth(1).map(PathBuf::from);
     let begin = Instant::now();
-    let mut sessions = Sessions::open(mode).await?;
+    let mut sessions = Sessions::open(mode, "sessions").await?;
     let mut served = HashSet::new();
     loop {
         match sessions.enumerate().await {

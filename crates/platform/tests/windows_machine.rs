@@ -32,7 +32,7 @@ fn role() {
 
 /// Does what it is asked for, line by line, and says `.` after each.
 async fn follow() {
-    let mut sessions = Sessions::open(Mode::System).await.unwrap();
+    let mut sessions = Sessions::open(Mode::System, "acme").await.unwrap();
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         match line.split_once(' ').unwrap_or((&line, "")) {
@@ -282,7 +282,7 @@ fn launches_say_what_the_token_lacks(follower: &mut Follower) {
 #[test]
 fn a_machine_is_listed_without_any_privilege() {
     on_a_loop(async {
-        let mut sessions = Sessions::open(Mode::System).await.unwrap();
+        let mut sessions = Sessions::open(Mode::System, "acme").await.unwrap();
         match within("the list", sessions.enumerate()).await {
             Ok(found) => {
                 assert!(found.iter().all(|session| session.id != "0" && !session.user.name.is_empty()));

@@ -9,7 +9,7 @@ use windows_common::{on_a_loop, within};
 #[test]
 fn the_developers_own_session_is_the_one_session() {
     on_a_loop(async {
-        let mut sessions = within("the source", Sessions::open(Mode::Console)).await.unwrap();
+        let mut sessions = within("the source", Sessions::open(Mode::Console, "acme")).await.unwrap();
         let found = sessions.enumerate().await.unwrap();
         let [session] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(session.user.id, server_identity());
@@ -23,7 +23,7 @@ fn the_developers_own_session_is_the_one_session() {
 fn sources_can_be_opened_again() {
     on_a_loop(async {
         for _ in 0..3 {
-            drop(within("the source", Sessions::open(Mode::Console)).await.unwrap());
+            drop(within("the source", Sessions::open(Mode::Console, "acme")).await.unwrap());
         }
     });
 }

@@ -67,10 +67,10 @@ enum Opened {
 }
 
 impl Source {
-    pub(crate) async fn open(source: SessionSource) -> Result<Self, bilayer_platform::Error> {
+    pub(crate) async fn open(source: SessionSource, service: &str) -> Result<Self, bilayer_platform::Error> {
         let sessions = match source {
-            SessionSource::System => Opened::Real(Box::new(Sessions::open(Mode::System).await?)),
-            SessionSource::Console => Opened::Real(Box::new(Sessions::open(Mode::Console).await?)),
+            SessionSource::System => Opened::Real(Box::new(Sessions::open(Mode::System, service).await?)),
+            SessionSource::Console => Opened::Real(Box::new(Sessions::open(Mode::Console, service).await?)),
             SessionSource::Scripted(script) => Opened::Scripted(script),
         };
         Ok(Self { sessions, told: None })

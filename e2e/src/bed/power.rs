@@ -40,4 +40,12 @@ impl Bed {
         let _ = self.call(MANAGER, "Manager", "PowerOff", &["b", "false"]);
         until("the machine is off", Duration::from_secs(60), || Ok(self.is_off().then_some(())))
     }
+
+    /// Who holds up a shutdown: their names.
+    pub(crate) fn delays_of_shutdown(&self) -> Result<Vec<String>> {
+        let answer = self.call(MANAGER, "Manager", "ListInhibitors", &[])?;
+        let delays = answer[0].as_array().into_iter().flatten();
+        let delays = delays.filter(|row| row[0] == "shutdown" && row[3] == "delay");
+        Ok(delays.filter_map(|row| row[1].as_str().map(str::to_owned)).collect())
+    }
 }

@@ -1,7 +1,7 @@
 //! An agent that does one thing wrong, or writes down what happens to it.
 //!
 //! `connected FILE` speaks with the service, and appends `PID MS` when it has found it again after so many milliseconds ·
-//! `witness FILE` appends `start PID` and, 200 ms after it was asked to end, `end PID` · `deaf` ignores being asked ·
+//! `witness FILE [MS]` appends `start PID` and, 200 or so many milliseconds after it was asked to end, `end PID` · `deaf` ignores being asked ·
 //! `parent` starts a child in a session of its own and leaves · `gone` leaves at once with code 3 · `desktop` shows
 //! notifications as a desktop does, by printing them · `knock SOCKET` is a stranger who says nothing and prints how many bytes
 //! it was told before the other side closed; it leaves with code 4 where it is not let near.
@@ -26,7 +26,11 @@ async fn main() -> std::io::Result<ExitCode> {
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     match args[1..] {
         ["connected", file] => stay_connected(file).await.map_err(std::io::Error::other)?,
-        ["witness", file] => witness(file).await?,
+        // Long enough that a successor which does not wait would be seen to start in between.
+        ["witness", file] => witness(file, 200).await?,
+        ["witness", file, takes_ms] => {
+            witness(file, takes_ms.parse().map_err(std::io::Error::other)?).await?;
+        }
         ["deaf"] => deaf().await?,
         ["parent"] => leave_a_child()?,
         ["desktop"] => show_notifications().await.map_err(std::io::Error::other)?,
@@ -55,12 +59,13 @@ async fn stay_connected(file: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn witness(file: &str) -> std::io::Result<()> {
+async fn witness(file: &str, takes_ms: u64) -> std::io::Result<()> {
     let mut end = signal(SignalKind::terminate())?;
+    // What is in the scope of a session is also hung up on when systemd ends it: SendSIGHUP, systemd.kill(5).
+    let _hang_up = signal(SignalKind::hangup())?;
     note(file, "start")?;
     end.recv().await;
-    // Long enough that a successor which does not wait would be seen to start in between.
-    let _ = tokio::time::timeout(Duration::from_millis(200), pending::<()>()).await;
+    let _ = tokio::time::timeout(Duration::from_millis(takes_ms), pending::<()>()).await;
     note(file, "end")
 }
 

@@ -98,6 +98,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("a sleep cycle stops nothing", USUAL, power::sleep).and_on_trixie(),
     scenario("a shutdown that is called off brings the agents back", USUAL, power::aborted_shutdown)
         .and_on_trixie(),
+    scenario("a power-off waits until the agents have left", USUAL, power::power_off).and_on_trixie(),
+    scenario(
+        "a power-off that does not wait still lets the agents leave",
+        USUAL,
+        power::power_off_without_lock,
+    ),
     scenario("the service stops and leaves nothing behind", USUAL, power::service_stop),
     scenario("agents outlive a service that is killed a hundred times", USUAL, keep::killed_and_kept),
     scenario(

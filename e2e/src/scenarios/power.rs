@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{Layer0, SOON, ready, running};
+use crate::layer0::{LOG, Layer0, SOON, ready, running};
 use crate::wait::{throughout, until};
+
+const WITNESS: &str = "/var/lib/witness";
 
 const EVERYONE: &str = r#"
 [service]
@@ -36,10 +38,13 @@ pub(super) fn aborted_shutdown(bed: &Bed) -> Result<String> {
     let _service = Layer0::start(bed, EVERYONE)?;
     bed.login("alice", Desktop::Wayland)?;
     let (_, before) = running(bed, "desk", "alice")?;
+    let holds_up = || Ok((bed.delays_of_shutdown()? == ["acme"]).then_some(()));
+    until("a shutdown waits for the service", SOON, holds_up)?;
     bed.aborted_shutdown()?;
     until("the agent stops for the shutdown", SOON, || Ok(bed.process(before).is_dead().then_some(())))?;
     let (_, after) = running(bed, "desk", "alice")?;
     ensure!(after != before, "it is a new process");
+    until("the next one waits for it as well", SOON, holds_up)?;
     Ok(format!("{before} stopped, {after} started"))
 }
 
@@ -62,4 +67,67 @@ pub(super) fn service_stop(bed: &Bed) -> Result<String> {
     ensure!(left.is_empty(), "cgroups are left: {left:?}");
     ensure!(!bed.path("/run/acme/control").exists(), "the control endpoint is left");
     Ok("two agents ended, exit code 0".to_owned())
+}
+
+/// Agents that need a second to leave, in two sessions.
+const SLOW: &str = r#"
+[service]
+name = "acme"
+[agent.desk]
+command = ["/usr/local/bin/e2e-agent", "witness", "/var/lib/witness", "1000"]
+sessions = "all"
+needs_display = false
+stop = { grace = "4s" }
+"#;
+
+/// A real power-off: every agent has its grace, and only then the machine goes on.
+pub(super) fn power_off(bed: &Bed) -> Result<String> {
+    let said = leave_at_power_off(bed, true)?;
+    let at = |what: &str| said.find(what).with_context(|| format!("the log does not say {what:?}: {said}"));
+    let announced = at("the system shuts down; agents have 5 s")?;
+    let left = said.rfind("ended: exit code 0").context("an agent left by itself")?;
+    let stopped = at("stopping: ")?;
+    ensure!(announced < left && left < stopped, "they left, and then the machine went on: {said}");
+    ensure!(!said[announced..].contains(" WARN "), "nothing went wrong: {said}");
+    at("stopped: every agent has ended")?;
+    Ok("two agents left in their own time, then the service, then the machine".to_owned())
+}
+
+/// logind does not let it hold up a shutdown: it says so, and the agents still leave by themselves.
+pub(super) fn power_off_without_lock(bed: &Bed) -> Result<String> {
+    let policy = r#"<busconfig><policy context="mandatory">
+        <deny send_destination="org.freedesktop.login1" send_interface="org.freedesktop.login1.Manager" send_member="Inhibit"/>
+        </policy></busconfig>"#;
+    bed.write("/etc/dbus-1/system.d/bed.conf", policy)?;
+    bed.run(["systemctl", "reload", "dbus"])?;
+    let said = leave_at_power_off(bed, false)?;
+    let warning = said.lines().find(|line| line.contains("a shutdown will not wait for the agents"));
+    let warning = warning.with_context(|| format!("it says that it has no lock: {said}"))?;
+    Ok(warning.to_owned())
+}
+
+/// Turns the machine off under two agents, and says what the service said.
+fn leave_at_power_off(bed: &Bed, delays: bool) -> Result<String> {
+    bed.write(WITNESS, "")?;
+    bed.run(["chmod", "666", WITNESS])?;
+    let _service = Layer0::start(bed, SLOW)?;
+    bed.login("alice", Desktop::Wayland)?;
+    bed.login("bob", Desktop::X11)?;
+    running(bed, "desk", "alice")?;
+    running(bed, "desk", "bob")?;
+    // Asked before they listen, they would end without a word.
+    until("both are at work", SOON, || {
+        let written = std::fs::read_to_string(bed.path(WITNESS))?;
+        Ok((written.lines().count() == 2).then_some(()))
+    })?;
+    if delays {
+        until("a shutdown waits for the service", SOON, || {
+            Ok((bed.delays_of_shutdown()? == ["acme"]).then_some(()))
+        })?;
+    }
+    bed.power_off()?;
+    let written = std::fs::read_to_string(bed.disk(WITNESS))?;
+    let ends = written.lines().filter(|line| line.starts_with("end")).count();
+    ensure!(ends == 2, "both agents wrote that they left: {written}");
+    Ok(std::fs::read_to_string(bed.disk(LOG))?)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bilayer_ipc::agent::{SessionKind, SessionState};
-use bilayer_ipc::control::SessionStatus;
+use bilayer_ipc::control::{SessionStatus, StatusReport};
 
 use crate::args::Format;
 use crate::client::Client;
@@ -16,13 +16,16 @@ pub(super) async fn run(config: Option<&Path>, format: Format, screen: &Screen) 
     if format.json {
         return screen::print_json(&status.sessions);
     }
-    screen::print(&table(&status.sessions, screen))
+    screen::print(&table(&status, screen))
 }
 
 /// The sessions, or a sentence where there are none.
-pub(super) fn table(sessions: &[SessionStatus], screen: &Screen) -> String {
-    if sessions.is_empty() {
-        return "Nobody is logged on.\n".to_owned();
+pub(super) fn table(report: &StatusReport, screen: &Screen) -> String {
+    let sessions = &report.sessions;
+    match (&report.service.sessions_error, sessions.is_empty()) {
+        (Some(_), true) => return "It is not known who is logged on.\n".to_owned(),
+        (None, true) => return "Nobody is logged on.\n".to_owned(),
+        (_, false) => {}
     }
     let mut table = Table::new(&["SESSION", "USER", "KIND", "STATE", "TYPE", "FACTS"]);
     for session in sessions {

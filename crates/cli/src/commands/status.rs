@@ -52,7 +52,7 @@ fn page(report: &StatusReport, now: Timestamp, screen: &Screen) -> String {
     format!(
         "{}\n{}\n{}",
         service(&report.service, now, screen),
-        sessions::table(&report.sessions, screen),
+        sessions::table(report, screen),
         agents::table(&report.agents, &report.sessions, now, screen)
     )
 }
@@ -78,6 +78,12 @@ fn service(service: &ServiceStatus, now: Timestamp, screen: &Screen) -> String {
     text.push_str(&format!("  configuration  {}\n", visible(&service.config)));
     if let Some(log) = &service.log {
         text.push_str(&format!("  log            {}\n", visible(log)));
+    }
+    if let Some(error) = &service.sessions_error {
+        text.push_str(&format!(
+            "  sessions       {}\n",
+            screen.paint(&format!("as last known: {}", visible(error)), Tone::Bad)
+        ));
     }
     text
 }
@@ -195,6 +201,7 @@ mod tests {
                 config: "/etc/acme-desk/acme-desk.toml".to_owned(),
                 log: Some("/var/log/acme-desk/acme-desk.log".to_owned()),
                 power: Power::Awake,
+                sessions_error: None,
             },
             sessions: vec![session("2", "alice", SessionState::Active), locked],
             agents: vec![ready, connecting, held, looping],
@@ -207,7 +214,9 @@ mod tests {
         let terminal = page(&report(), now, &Screen { width: Some(80), color: false });
         insta::assert_snapshot!("terminal", terminal);
         insta::assert_snapshot!("pipe", page(&report(), now, &Screen { width: None, color: false }));
-        let quiet = StatusReport { sessions: Vec::new(), agents: Vec::new(), ..report() };
+        let mut quiet = StatusReport { sessions: Vec::new(), agents: Vec::new(), ..report() };
         insta::assert_snapshot!("quiet", page(&quiet, now, &Screen { width: Some(80), color: false }));
+        quiet.service.sessions_error = Some("cannot connect to the system bus".to_owned());
+        insta::assert_snapshot!("blind", page(&quiet, now, &Screen { width: Some(80), color: false }));
     }
 }

@@ -111,7 +111,13 @@ impl Driver {
         // A failure that repeats is one line in the log, not one a second.
         if note.error.as_deref() != Some(&*failed.text) {
             let (agent, session) = (self.name_of(instance), self.session_of(instance));
-            tracing::warn!(%agent, %session, generation, "{}", failed.text);
+            match failed.failure.kind {
+                // Every logon begins like this; that it waits, and for what, is said all the same.
+                FailureKind::NotReady => tracing::debug!(%agent, %session, generation, "{}", failed.text),
+                FailureKind::Gone | FailureKind::Wrong | FailureKind::Busy => {
+                    tracing::warn!(%agent, %session, generation, "{}", failed.text);
+                }
+            }
         }
         self.notes.entry(instance).or_default().error = Some(failed.text);
         self.pending.push_back(Event::LaunchFailed(instance, generation, failed.failure));

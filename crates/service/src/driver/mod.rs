@@ -83,6 +83,8 @@ pub(crate) struct Driver {
     methods: Arc<Methods>,
     observer: Option<Observer>,
 
+    /// Why the sessions cannot be enumerated now.
+    sessions_error: Option<String>,
     /// The service manager that started this program, if one did.
     host: Option<ServiceHost>,
     /// How many agents and sessions it was told of.
@@ -167,8 +169,11 @@ impl Driver {
     /// Takes one piece of news.
     fn hear(&mut self, news: News) {
         match news {
-            News::Sessions(sessions) => self.hear_sessions(sessions),
-            News::NothingNew => {}
+            News::Sessions(sessions) => {
+                self.sessions_error = None;
+                self.hear_sessions(sessions);
+            }
+            News::SessionsUnknown(error) => self.sessions_error = Some(error),
             News::Suspend => self.hear_power(Power::Suspending, PowerEvent::Suspend, Event::Suspend),
             News::Resume => self.hear_power(Power::Awake, PowerEvent::Resume, Event::Resume),
             News::ShutdownAnnounced(within) => {

@@ -18,8 +18,8 @@ use crate::config::Config;
 pub(super) enum News {
     /// The sessions were enumerated again.
     Sessions(Vec<SessionInfo>),
-    /// They could not be.
-    NothingNew,
+    /// They could not be, for this reason. Told every time, so that whoever watches over the loop need not think that it hangs.
+    SessionsUnknown(String),
     /// The machine is about to sleep.
     Suspend,
     /// The machine woke up.

@@ -37,15 +37,15 @@ pub(super) async fn follow(
                 }
             }
             Err(error) => {
+                let error = crate::chain(&error);
                 if !std::mem::replace(&mut failing, true) {
                     tracing::error!(
-                        error = %crate::chain(&error),
+                        %error,
                         "cannot enumerate the sessions; agents stay as they are and it is tried again at the next change, \
                          or in {} s", every.as_secs(),
                     );
                 }
-                // Whoever watches over the loop need not think that it hangs.
-                if news.send(News::NothingNew).await.is_err() {
+                if news.send(News::SessionsUnknown(error)).await.is_err() {
                     return;
                 }
             }

@@ -50,7 +50,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     let alarm = Alarm::new().map_err(RunError::Timer)?;
     let reconcile = Alarm::new().map_err(RunError::Timer)?;
     // Subscribed before anything is enumerated, so that no logon falls in between.
-    let mut source = Source::open(source).await.map_err(RunError::Sessions)?;
+    let mut source = Source::open(source, &config.service.name).await.map_err(RunError::Sessions)?;
 
     let (news, inbox) = mpsc::channel(NEWS_WAITING_MAX);
     let limits = Arc::new(config.wire.clone());
@@ -101,6 +101,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         limits,
         methods: Arc::new(methods),
         observer,
+        sessions_error: None,
         host,
         mode,
         since: Timestamp::now(),

@@ -27,6 +27,7 @@ impl Driver {
                 config: self.config.source.display().to_string(),
                 log: self.log.clone(),
                 power: self.power,
+                sessions_error: self.sessions_error.clone(),
             },
             sessions: self
                 .seats

@@ -1,7 +1,6 @@
 //! Keeps the connection to logind and turns its signals into hints.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tokio::task::AbortHandle;
 use zbus::message::Type;
 use zbus::{Message, MessageStream, Variant};
 
-use super::{BUS, Hints, Logind, MANAGER, PROPERTIES, SEAT, SERVICE, SESSION};
+use super::{BUS, Hints, Logind, MANAGER, PROPERTIES, SEAT, SERVICE, SESSION, ShutdownLock};
 use crate::{Error, Hint};
 
 /// logind.conf(5), where it cannot be asked.
@@ -21,47 +20,63 @@ const RECONNECT_MAX: Duration = Duration::from_secs(30);
 /// Properties of sessions and seats that change while nothing happens that matters here: how long nobody has touched a key.
 const IDLE_PROPERTIES: [&str; 3] = ["IdleHint", "IdleSinceHint", "IdleSinceHintMonotonic"];
 
+/// The parameters of `NameOwnerChanged`: name, old and new owner; empty: none.
+type Owners<'a> = (&'a str, &'a str, &'a str);
+
 /// The task that follows logind; it ends with this.
 pub(crate) struct Follower {
     link: Link,
     task: AbortHandle,
 }
 
-/// What the task and the source share.
+/// What the tasks and the source share.
 #[derive(Clone)]
-pub(crate) struct Link {
+struct Link {
     shared: Arc<Mutex<Shared>>,
-    pub(crate) hints: Hints,
+    hints: Hints,
+    /// Who holds up a shutdown, for people.
+    service: Arc<str>,
 }
 
 #[derive(Default)]
 struct Shared {
     logind: Option<Logind>,
-    shutdown_lock: Option<OwnedFd>,
+    /// Why there is no connection, while there is none.
+    problem: Option<Arc<Error>>,
+    shutdown_lock: Option<ShutdownLock>,
     /// A shutdown was announced, and since then not called off.
     shutdown_announced: bool,
 }
 
 impl Follower {
-    /// Connects, subscribes, and only then returns: what happens from now on gives a hint.
-    pub(crate) async fn start(hints: Hints) -> Result<Follower, Error> {
-        let link = Link { shared: Arc::default(), hints };
-        let signals = link.establish().await?;
+    /// Connects, subscribes, and only then returns: what happens from now on gives a hint. Where there is no bus, or it does not
+    /// answer, it is tried again until it does; that gives a hint, too.
+    pub(crate) async fn start(hints: Hints, service: &str) -> Follower {
+        let link = Link { shared: Arc::default(), hints, service: service.into() };
+        let signals = link.establish().await.map_err(|error| link.lost(error)).ok();
         let task = tokio::spawn(link.clone().follow(signals)).abort_handle();
-        Ok(Follower { link, task })
+        Follower { link, task }
     }
 
-    /// The connection; an error while it is lost.
+    /// The connection; an error while there is none.
     pub(crate) fn logind(&self) -> Result<Logind, Error> {
-        self.link.shared().logind.clone().ok_or_else(|| Error::Tracking {
+        let shared = self.link.shared();
+        shared.logind.clone().ok_or_else(|| Error::Tracking {
             action: "ask logind for the sessions".into(),
-            source: "the connection to the system bus is lost; it is made anew".into(),
+            source: match &shared.problem {
+                Some(problem) => Arc::clone(problem).into(),
+                None => "there is no connection to the system bus yet".into(),
+            },
         })
     }
 
-    /// Everything is done that had to be done before an announced shutdown: it need not wait for us any longer.
+    /// Everything is done that had to be done before an announced shutdown: it need not wait for us any longer. Said of one that
+    /// was called off meanwhile, it is not heard.
     pub(crate) fn release_shutdown(&self) {
-        self.link.shared().shutdown_lock = None;
+        let mut shared = self.link.shared();
+        if shared.shutdown_announced {
+            shared.shutdown_lock = None;
+        }
     }
 }
 
@@ -72,29 +87,44 @@ impl Drop for Follower {
 }
 
 impl Link {
-    /// For as long as the source lives: follows, and when the connection is lost makes it anew.
-    async fn follow(self, mut signals: MessageStream) {
+    /// For as long as the source lives: follows, and where there is no connection makes one.
+    async fn follow(self, mut signals: Option<MessageStream>) {
         loop {
-            while let Some(Ok(message)) = signals.next().await {
+            let mut connected = match signals.take() {
+                Some(connected) => connected,
+                None => self.establish_again().await,
+            };
+            while let Some(Ok(message)) = connected.next().await {
                 self.interpret(&message);
             }
             tracing::warn!(
                 "the connection to the system bus is lost; sessions stay as last known until it is back"
             );
-            self.shared().logind = None;
-            let mut wait = RECONNECT_FIRST;
-            signals = loop {
-                tokio::time::sleep(wait).await;
-                match self.establish().await {
-                    Ok(signals) => break signals,
-                    Err(error) => tracing::debug!(%error, "no connection to logind yet"),
-                }
-                wait = (wait * 2).min(RECONNECT_MAX);
-            };
-            tracing::info!("sessions are followed again");
-            // Whatever happened meanwhile was not signalled to us.
-            self.hints.raise(Hint::Sessions);
+            let source = "it has closed the connection, which is made anew".into();
+            self.lost(Error::Tracking { action: "stay connected to the system bus".into(), source });
         }
+    }
+
+    async fn establish_again(&self) -> MessageStream {
+        let mut wait = RECONNECT_FIRST;
+        let signals = loop {
+            tokio::time::sleep(wait).await;
+            match self.establish().await {
+                Ok(signals) => break signals,
+                Err(error) => self.lost(error),
+            }
+            wait = (wait * 2).min(RECONNECT_MAX);
+        };
+        tracing::info!("sessions are followed again");
+        // Whatever happened meanwhile was not signalled to us.
+        self.hints.raise(Hint::Sessions);
+        signals
+    }
+
+    fn lost(&self, problem: Error) {
+        let mut shared = self.shared();
+        shared.logind = None;
+        shared.problem = Some(Arc::new(problem));
     }
 
     async fn establish(&self) -> Result<MessageStream, Error> {
@@ -116,18 +146,29 @@ impl Link {
         for rule in &rules {
             logind.subscribe(rule).await?;
         }
-        self.shared().logind = Some(logind.clone());
+        {
+            let mut shared = self.shared();
+            (shared.logind, shared.problem) = (Some(logind.clone()), None);
+        }
+        self.meet(logind);
+        Ok(signals)
+    }
+
+    /// What is between us and a logind that was not known before: it was connected to, or it was started again.
+    fn meet(&self, logind: Logind) {
         let link = self.clone();
         aside(async move {
-            link.lock_shutdown(&logind).await;
             // An announcement may have been made before the subscription stood, or one called off while there was none.
             match logind.is_shutting_down().await {
                 Ok(true) => link.announce_shutdown(&logind).await,
-                Ok(false) => link.call_off_missed_shutdown(),
+                Ok(false) => {
+                    link.call_off_missed_shutdown();
+                    link.lock_shutdown(&logind).await;
+                }
+                // It is not there. When it is, it is met.
                 Err(error) => tracing::debug!(%error, "logind does not say whether a shutdown is announced"),
             }
         });
-        Ok(signals)
     }
 
     fn interpret(&self, message: &Message) {
@@ -159,8 +200,16 @@ impl Link {
             ) => {
                 self.hints.raise(Hint::Sessions);
             }
-            // It was restarted or it died: either way its sessions may be other ones.
-            (BUS, "NameOwnerChanged") => self.hints.raise(Hint::Sessions),
+            // It went or it is back: either way its sessions may be other ones.
+            (BUS, "NameOwnerChanged") => {
+                self.hints.raise(Hint::Sessions);
+                let is_back =
+                    message.body().deserialize().is_ok_and(|(_, _, new): Owners<'_>| !new.is_empty());
+                let logind = self.shared().logind.clone();
+                if let (true, Some(logind)) = (is_back, logind) {
+                    self.meet(logind);
+                }
+            }
             (PROPERTIES, "PropertiesChanged") if matters(message) => self.hints.raise(Hint::Sessions),
             _ => {}
         }
@@ -186,15 +235,18 @@ impl Link {
         }
     }
 
-    /// Holds the lock if it is not held. Without it, agents have no time of their own in a shutdown; that is worth a warning
-    /// and no more.
+    /// Holds the lock if it is not held. Without it a shutdown goes on beside the agents' leaving, and they have the time that
+    /// systemd gives to whatever it ends; that is worth a warning and no more.
     async fn lock_shutdown(&self, logind: &Logind) {
-        if self.shared().shutdown_lock.is_some() {
+        if self.shared().shutdown_lock.as_ref().is_some_and(ShutdownLock::is_held) {
             return;
         }
-        match logind.delay_shutdown().await {
+        match logind.delay_shutdown(&self.service).await {
             Ok(lock) => self.shared().shutdown_lock = Some(lock),
-            Err(error) => tracing::warn!(%error, "a shutdown will not wait for the agents"),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, cause, "a shutdown will not wait for the agents");
+            }
         }
     }
 
@@ -226,9 +278,13 @@ fn matters(message: &Message) -> bool {
 mod tests {
     use super::*;
 
+    fn link() -> Link {
+        Link { shared: Arc::default(), hints: Hints::default(), service: "acme".into() }
+    }
+
     #[tokio::test]
     async fn a_missed_calling_off_is_made_up_for_once() {
-        let link = Link { shared: Arc::default(), hints: Hints::default() };
+        let link = link();
         link.call_off_missed_shutdown();
         link.shared().shutdown_announced = true;
         link.call_off_missed_shutdown();
@@ -236,5 +292,21 @@ mod tests {
         link.hints.raise(Hint::Suspend);
         assert_eq!(link.hints.next().await, Hint::ShutdownCalledOff);
         assert_eq!(link.hints.next().await, Hint::Suspend);
+    }
+
+    #[tokio::test]
+    async fn the_lock_is_let_go_of_in_a_shutdown_and_not_after_it() {
+        let link = link();
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        link.shared().shutdown_lock = Some(ShutdownLock::new(writer));
+        let task = tokio::spawn(async {}).abort_handle();
+        let follower = Follower { link: link.clone(), task };
+        // The agents of a shutdown that was called off have ended only now.
+        follower.release_shutdown();
+        assert!(link.shared().shutdown_lock.as_ref().is_some_and(ShutdownLock::is_held));
+        link.shared().shutdown_announced = true;
+        follower.release_shutdown();
+        assert!(link.shared().shutdown_lock.is_none());
+        drop(reader);
     }
 }

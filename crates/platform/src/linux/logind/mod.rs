@@ -4,9 +4,9 @@
 mod facts;
 mod follow;
 mod hints;
+mod shutdown_lock;
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
@@ -17,6 +17,7 @@ pub(super) use self::facts::sample;
 pub(super) use self::facts::{Facts, LogindState};
 pub(super) use self::follow::Follower;
 pub(super) use self::hints::Hints;
+use self::shutdown_lock::ShutdownLock;
 use super::bus::{answered_error, system_bus};
 use crate::{Cause, Error};
 
@@ -97,12 +98,12 @@ impl Logind {
     }
 
     /// Takes a lock that delays a shutdown until it is dropped, or until the system's longest delay is over.
-    async fn delay_shutdown(&self) -> Result<OwnedFd, Error> {
-        let arguments = ("shutdown", env!("CARGO_PKG_NAME"), "Ending the agents of every session", "delay");
+    async fn delay_shutdown(&self, service: &str) -> Result<ShutdownLock, Error> {
+        let arguments = ("shutdown", service, "Agents in the users' sessions are asked to end", "delay");
         let message = self.ask(MANAGER_PATH, MANAGER, "Inhibit", &arguments).await?;
         let lock: zbus::OwnedFd =
             message.body().deserialize().map_err(|error| unclear("the inhibitor lock", error))?;
-        Ok(lock.into())
+        Ok(ShutdownLock::new(lock.into()))
     }
 
     /// How long a shutdown waits for such locks.
@@ -129,7 +130,7 @@ impl Logind {
         B: serde::Serialize + DynamicType,
     {
         let call = self.bus.call_method(Some(SERVICE), path, Some(interface), method, arguments);
-        answered(&format!("ask logind: {method}"), tokio::time::timeout(ANSWER_WITHIN, call).await)
+        answered(&format!("ask logind for {method}"), tokio::time::timeout(ANSWER_WITHIN, call).await)
     }
 
     /// Asks the bus to send us what matches.

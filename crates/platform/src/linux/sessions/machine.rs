@@ -32,11 +32,11 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) async fn open() -> Result<Machine, Error> {
+    pub(super) async fn open(service: &str) -> Machine {
         confinement::warn();
         let hints = Hints::default();
-        let follower = Follower::start(hints.clone()).await?;
-        Ok(Machine {
+        let follower = Follower::start(hints.clone(), service).await;
+        Machine {
             follower,
             hints,
             readers: Arc::new(Semaphore::new(READERS_MAX)),
@@ -45,7 +45,7 @@ impl Machine {
             greeters: false,
             hinted: true,
             quiet: 0,
-        })
+        }
     }
 
     pub(super) async fn hint(&mut self) -> Hint {

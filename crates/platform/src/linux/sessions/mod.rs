@@ -19,11 +19,14 @@ enum Source {
 }
 
 impl Sessions {
-    /// Opens the source; its subscriptions stand when this returns. Needs a runtime.
-    pub async fn open(mode: Mode) -> Result<Sessions, Error> {
+    /// Opens the source; its subscriptions stand when this returns. Needs a runtime. `service` is who the system says holds up a
+    /// shutdown.
+    ///
+    /// A machine whose system bus does not answer yet is no error: enumerations are, until it does, and then there is a hint.
+    pub async fn open(mode: Mode, service: &str) -> Result<Sessions, Error> {
         let source = match mode {
             Mode::Console => Source::Console(Console::new()),
-            Mode::System => Source::Machine(Box::new(Machine::open().await?)),
+            Mode::System => Source::Machine(Box::new(Machine::open(service).await)),
         };
         Ok(Sessions { source })
     }

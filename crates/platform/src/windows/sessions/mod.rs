@@ -26,7 +26,7 @@ impl Sessions {
     ///
     /// What happens to the sessions of the whole machine reaches a service through its control handler. Here such a source hints
     /// only at what it found out by itself: a token that was not ready and now is, an environment that was read.
-    pub async fn open(mode: Mode) -> Result<Sessions, Error> {
+    pub async fn open(mode: Mode, _service: &str) -> Result<Sessions, Error> {
         let source = match mode {
             Mode::Console => Source::Console(Box::new(Console::open()?)),
             Mode::System => Source::Machine(Box::new(Machine::open())),
