@@ -63,6 +63,8 @@ mod endpoint;
 mod error;
 mod exit;
 #[cfg(feature = "host")]
+mod follow;
+#[cfg(feature = "host")]
 mod host;
 #[cfg(feature = "host")]
 mod keep;
@@ -70,6 +72,8 @@ mod keep;
 mod manager;
 #[cfg(feature = "host")]
 mod message;
+#[cfg(feature = "host")]
+mod output;
 #[cfg(feature = "host")]
 mod session;
 #[cfg(feature = "host")]
@@ -83,6 +87,8 @@ pub use endpoint::EndpointPer;
 pub use error::{Cause, ConnectError, Error};
 pub use exit::{Exit, exit_key};
 #[cfg(feature = "host")]
+pub use follow::Outputs;
+#[cfg(feature = "host")]
 pub use host::{HostError, Notice, SessionChange};
 #[cfg(feature = "host")]
 pub use keep::{Keep, LAUNCH_VARIABLE, ProcessRecord, Root};
@@ -94,16 +100,18 @@ pub use manager::{
 #[cfg(feature = "host")]
 pub use message::{Answer, Buttons, Gravity, Message};
 #[cfg(feature = "host")]
+pub use output::{Output, OutputEnd};
+#[cfg(feature = "host")]
 pub use session::{Hint, Kind, Mode, SessionInfo, State, User};
 #[cfg(feature = "host")]
 pub use severity::Severity;
 pub use signal::Signal;
 #[cfg(feature = "host")]
 pub use system::{
-    Alarm, CONSOLE_WINDOWS, ENDPOINT_PER, Launched, Listener, Output, OutputEnd, Outputs, Peer, Process,
-    Sessions, Signals, Station, check_program, forget_startup, harden, has_session_tracking, helper_main,
-    is_privileged, launch, notify_user, now, raise_descriptor_limit, read_private, server_identity,
-    writable_by_others, write_private,
+    Alarm, CONSOLE_WINDOWS, ENDPOINT_PER, Launched, Listener, Peer, Process, Sessions, Signals, Station,
+    check_program, forget_startup, harden, has_session_tracking, helper_main, is_privileged, launch,
+    notify_user, now, raise_descriptor_limit, read_private, server_identity, writable_by_others,
+    write_private,
 };
 #[cfg(feature = "host")]
 pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};

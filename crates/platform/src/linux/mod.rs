@@ -28,8 +28,6 @@ mod environment;
 #[cfg(feature = "host")]
 mod event_log;
 #[cfg(feature = "host")]
-mod follow;
-#[cfg(feature = "host")]
 mod helper;
 #[cfg(feature = "host")]
 mod host;
@@ -48,11 +46,13 @@ mod manager;
 #[cfg(feature = "host")]
 mod notify;
 #[cfg(feature = "host")]
-mod output;
-#[cfg(feature = "host")]
 mod peer;
 #[cfg(feature = "host")]
 mod pidfd;
+#[cfg(feature = "host")]
+pub(crate) mod pipe_reader;
+#[cfg(feature = "host")]
+pub(crate) mod printed;
 #[cfg(feature = "host")]
 mod private;
 #[cfg(feature = "host")]
@@ -90,7 +90,6 @@ pub use {
     launch::{Launched, launch},
     manager::{HAS_SERVICES, MANAGER_WORDS, Services, installed_services, service_file},
     notify::{MESSAGES_ANSWER, notify_user},
-    output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},
     private::{read_private, write_private},
     process::Process,

@@ -19,7 +19,7 @@ use super::credentials::{Desktop, PrimaryToken};
 use super::helper::{END, MARK};
 use super::image::Image;
 use super::job::Job;
-use super::output::nothing;
+use super::pipe_reader::nothing;
 use super::root::Root;
 use super::sid::Sid;
 use super::spawn::aside;

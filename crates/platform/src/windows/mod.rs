@@ -42,8 +42,6 @@ mod errand;
 #[cfg(feature = "host")]
 mod event_log;
 #[cfg(feature = "host")]
-mod follow;
-#[cfg(feature = "host")]
 mod harden;
 #[cfg(feature = "host")]
 mod helper;
@@ -64,13 +62,15 @@ mod manager;
 #[cfg(feature = "host")]
 mod notify;
 #[cfg(feature = "host")]
-mod output;
-#[cfg(feature = "host")]
 mod pe;
 #[cfg(feature = "host")]
 mod peer;
 #[cfg(feature = "host")]
+pub(crate) mod pipe_reader;
+#[cfg(feature = "host")]
 mod polite;
+#[cfg(feature = "host")]
+pub(crate) mod printed;
 #[cfg(feature = "host")]
 mod private;
 #[cfg(feature = "host")]
@@ -117,7 +117,6 @@ pub use {
     logon::{WORKER_ACCOUNTS, check_worker_account},
     manager::{HAS_SERVICES, MANAGER_WORDS, Services, installed_services, service_file},
     notify::{MESSAGES_ANSWER, notify_user},
-    output::{Output, OutputEnd, Outputs},
     peer::{Peer, server_identity},
     private::{read_private, write_private},
     process::Process,

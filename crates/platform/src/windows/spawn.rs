@@ -10,10 +10,10 @@ use super::create::{Birth, Console};
 use super::credentials::Desktop;
 use super::image::Image;
 use super::job::Job;
-use super::output::{Output, nothing};
+use super::pipe_reader::nothing;
 use super::process::KILLED;
 use super::{keep, refusal};
-use crate::{Command, LaunchError, Process, Station};
+use crate::{Command, LaunchError, Output, Process, Station};
 
 /// How many processes are created at once. Each takes a thread, and more would only wait for one another.
 const CREATED_AT_ONCE_MAX: usize = 8;

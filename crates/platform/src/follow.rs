@@ -1,40 +1,24 @@
 //! Files that kept programs print to, and that are read while they are written.
 //!
 //! A program holds its file open for appending only, so whatever is done to the file, its next line comes last. What was read and
-//! dealt with is given back to the disk as a hole (`FSCTL_SET_ZERO_DATA` of a sparse file), with all positions in the file as they
-//! are. How far that is stands in a file beside it, eight bytes that are written in place; the next life of this program
-//! reads on from there.
+//! dealt with is given back to the disk as a hole: the file's length and all positions in it stay as they are, so no line can be
+//! lost to it, however fast the program prints. How far that is stands in a file beside it, eight bytes that are written in place;
+//! the next life of this program reads on from there.
 //!
-//! Nothing says at once that a file has grown: the notifications of a folder wait until the cache is written to the disk, which can
-//! take as long as the file is open. So a reader at the end looks again, soon after the last line and then less and less often. That
-//! is the price of agents that outlive the service, and paid by nobody else.
+//! How such a file is made, how its reader hears that it has grown, and how a part of it is given back, is the system's: `printed.rs`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::windows::fs::FileExt as _;
-use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use tokio::io::ReadBuf;
-use tokio::time::Sleep;
-use windows_sys::Win32::System::IO::DeviceIoControl;
-use windows_sys::Win32::System::Ioctl::{FILE_ZERO_DATA_INFORMATION, FSCTL_SET_SPARSE, FSCTL_SET_ZERO_DATA};
 
-use super::handle::succeeded;
-use super::output::{Output, inherit};
-use crate::Error;
+use crate::system::pipe_reader::Inherited;
+use crate::system::printed::{self, BLOCK_BYTES, Folder, HELD_BYTES_MAX, Watch};
+use crate::{Error, Output};
 
-/// How soon after its last line a file is looked at again, and how long after that at the latest.
-const LOOK_AFTER_MIN: Duration = Duration::from_millis(50);
-const LOOK_AFTER_MAX: Duration = Duration::from_secs(2);
-
-/// How much of a file may have been read before it is given back, and the unit in which NTFS does so.
-const HELD_BYTES_MAX: u64 = 256 << 10;
-const BLOCK_BYTES: u64 = 64 << 10;
 /// How much may wait to be read. A program that printed more, in our absence or faster than anybody reads, loses all but the
 /// end of it: its disk is everybody's.
 const WAITING_BYTES_MAX: u64 = 16 << 20;
@@ -42,19 +26,26 @@ const WAITING_BYTES_MAX: u64 = 16 << 20;
 const TAIL_BYTES: u64 = 64 << 10;
 
 /// The folder of files in which kept processes write. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Outputs(Arc<PathBuf>);
+#[derive(Clone)]
+pub struct Outputs(Arc<Kept>);
+
+struct Kept {
+    path: PathBuf,
+    folder: Folder,
+}
 
 impl Outputs {
     /// Opens the folder, and makes it if it is not there. Needs a runtime.
     ///
     /// # Errors
-    /// The folder cannot be had.
+    /// The folder cannot be had, or watched.
     pub fn open(folder: &Path) -> Result<Outputs, Error> {
-        let failed = |source| Error::Folder { action: "make the folder", path: folder.to_owned(), source };
-        // Who may enter it is inherited from the folder of the service, or of the user, that it is in.
-        fs::create_dir_all(folder).map_err(failed)?;
-        Ok(Outputs(Arc::new(folder.to_owned())))
+        let failed = |action| move |source| Error::Folder { action, path: folder.to_owned(), source };
+        for made in [folder, &positions(folder)] {
+            printed::make_folder(made).map_err(failed("make the folder"))?;
+        }
+        let watched = Folder::watch(folder).map_err(failed("watch the folder"))?;
+        Ok(Outputs(Arc::new(Kept { path: folder.to_owned(), folder: watched })))
     }
 
     /// Standard output and error of a launch of an earlier life, from where that left off; `None`: there are no such files.
@@ -63,7 +54,8 @@ impl Outputs {
     /// The files cannot be read.
     pub fn resume(&self, label: &str) -> io::Result<Option<(Output, Output)>> {
         let open = |name: String| {
-            self.follow(OpenOptions::new().read(true).write(true).open(self.path(&name))?, name)
+            let file = printed::open(&self.path(&name))?;
+            self.follow(name, file)
         };
         match (open(stdout(label)), open(stderr(label))) {
             (Err(error), _) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -73,7 +65,7 @@ impl Outputs {
 
     /// The labels of all files that are there.
     pub fn labels(&self) -> Vec<String> {
-        let entries = fs::read_dir(&*self.0).into_iter().flatten().flatten();
+        let entries = fs::read_dir(&self.0.path).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         names.filter_map(|name| Some(name.strip_suffix(".out")?.to_owned())).collect()
     }
@@ -87,51 +79,57 @@ impl Outputs {
         }
     }
 
-    /// Makes the files of a new launch: our ends, and the inheritable ones for the program.
-    pub(super) fn create(&self, label: &str) -> io::Result<[(Output, OwnedHandle); 2]> {
+    /// Makes the files of a new launch: our ends, and those that the program inherits.
+    pub(crate) fn create(&self, label: &str) -> io::Result<[(Output, Inherited); 2]> {
         self.remove(label);
-        let make = |name: String| -> io::Result<(Output, OwnedHandle)> {
-            let path = self.path(&name);
-            let theirs = OpenOptions::new().append(true).create_new(true).open(&path)?.into();
-            inherit(&theirs)?;
-            let ours = OpenOptions::new().read(true).write(true).open(&path)?;
-            Ok((self.follow(ours, name)?, theirs))
+        let make = |name: String| -> io::Result<(Output, Inherited)> {
+            let (ours, theirs) = printed::create(&self.path(&name))?;
+            Ok((self.follow(name, ours)?, theirs))
         };
         let made = || -> io::Result<_> { Ok([make(stdout(label))?, make(stderr(label))?]) };
         made().inspect_err(|_| self.remove(label))
     }
 
-    fn follow(&self, file: File, name: String) -> io::Result<Output> {
-        let mut options = OpenOptions::new();
-        let position =
-            options.read(true).write(true).create(true).truncate(false).open(self.position(&name))?;
+    fn follow(&self, name: String, file: File) -> io::Result<Output> {
+        let position = printed::position(&self.position(&name))?;
         let mut bytes = [0; 8];
         // A file without a position was never read.
-        let read = position.seek_read(&mut bytes, 0)?;
-        let settled = if read == bytes.len() { u64::from_le_bytes(bytes) } else { 0 };
-        let gives_back = control(&file, FSCTL_SET_SPARSE, &[]).is_ok();
+        let whole = printed::read_at(&position, &mut bytes, 0)? == bytes.len();
+        let settled = if whole { u64::from_le_bytes(bytes) } else { 0 };
+        let growth = Growth::default();
         Ok(Output::file(Follower {
+            watch: self.0.folder.file(&name, &growth),
+            _folder: self.clone(),
             name,
+            gives_back: printed::can_give_back(&file),
             file,
             position,
-            signal: Signal::default(),
-            look: None,
-            look_after: LOOK_AFTER_MIN,
+            growth,
             read: settled,
             settled,
             freed: 0,
-            gives_back,
             cut: false,
         }))
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path.join(name)
     }
 
+    /// In a folder of its own, so that writing it wakes nobody.
     fn position(&self, name: &str) -> PathBuf {
-        self.0.join(format!("{name}.read"))
+        positions(&self.0.path).join(name)
     }
+}
+
+impl std::fmt::Debug for Outputs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Outputs").field(&self.0.path).finish()
+    }
+}
+
+fn positions(folder: &Path) -> PathBuf {
+    folder.join("read")
 }
 
 fn stdout(label: &str) -> String {
@@ -142,28 +140,33 @@ fn stderr(label: &str) -> String {
     format!("{label}.err")
 }
 
-/// Says that nothing more is written.
+/// How a reader at the end of its file is woken.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Signal(Arc<Mutex<Waiting>>);
+pub(crate) struct Growth(Arc<Mutex<Waiting>>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     reader: Option<Waker>,
+    /// Nothing more is written.
     ended: bool,
 }
 
-impl Signal {
-    pub(super) fn end(&self) {
-        let mut waiting = self.lock();
-        waiting.ended = true;
-        let reader = waiting.reader.take();
-        drop(waiting);
+impl Growth {
+    /// Nothing more is written.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.wake();
+    }
+
+    /// Something may have been written.
+    pub(crate) fn wake(&self) {
+        let reader = self.lock().reader.take();
         if let Some(reader) = reader {
             reader.wake();
         }
     }
 
-    /// Whether nothing more is written; else the waker is called when that has changed.
+    /// Whether nothing more is written; else the waker is called when that may have changed.
     fn has_ended(&self, reader: &Waker) -> bool {
         let mut waiting = self.lock();
         waiting.reader = Some(reader.clone());
@@ -176,15 +179,22 @@ impl Signal {
     }
 }
 
+/// That of the same reader.
+impl PartialEq for Growth {
+    fn eq(&self, other: &Growth) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// One file, on its way through it.
-pub(super) struct Follower {
+pub(crate) struct Follower {
+    watch: Watch,
+    /// Watched for as long as somebody reads in it.
+    _folder: Outputs,
     name: String,
     file: File,
     position: File,
-    signal: Signal,
-    /// When it is looked at again, at the end of the file.
-    look: Option<Pin<Box<Sleep>>>,
-    look_after: Duration,
+    growth: Growth,
     /// Up to here it was read.
     read: u64,
     /// Up to here it was dealt with, and that is written down.
@@ -198,29 +208,26 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn signal(&self) -> Signal {
-        self.signal.clone()
+    pub(crate) fn growth(&self) -> Growth {
+        self.growth.clone()
     }
 
-    pub(super) fn poll_read(
+    pub(crate) fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let ended = self.signal.has_ended(context.waker());
-            // Looked at after that: what was written before the end is read.
+            let ended = self.growth.has_ended(context.waker());
+            // Looked at after that: what was written before the end, or before there was anybody to wake, is read.
             if self.read_on(buffer)? {
-                (self.look, self.look_after) = (None, LOOK_AFTER_MIN);
+                self.watch.has_grown();
                 return Poll::Ready(Ok(()));
             }
             if ended {
                 return Poll::Ready(Ok(()));
             }
-            let after = self.look_after;
-            let look = self.look.get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
-            ready!(look.as_mut().poll(context));
-            (self.look, self.look_after) = (None, (after * 2).min(LOOK_AFTER_MAX));
+            ready!(self.watch.poll_look(context));
         }
     }
 
@@ -234,7 +241,7 @@ impl Follower {
         if length - self.read > WAITING_BYTES_MAX {
             self.skip(length - TAIL_BYTES);
         }
-        let count = self.file.seek_read(buffer.initialize_unfilled(), self.read)?;
+        let count = printed::read_at(&self.file, buffer.initialize_unfilled(), self.read)?;
         buffer.advance(count);
         self.read += count as u64;
         Ok(count > 0)
@@ -252,28 +259,26 @@ impl Follower {
     }
 
     /// See [`Output::settle`].
-    pub(super) fn settle(&mut self, held: usize) {
+    pub(crate) fn settle(&mut self, held: usize) {
         let settled = self.read.saturating_sub(held as u64);
         if settled == self.settled {
             return;
         }
         self.settle_at(settled);
-        let to = settled / BLOCK_BYTES * BLOCK_BYTES;
         if settled.saturating_sub(self.freed) >= HELD_BYTES_MAX {
-            self.give_back(to);
+            self.give_back(settled / BLOCK_BYTES * BLOCK_BYTES);
         }
     }
 
     fn settle_at(&mut self, settled: u64) {
         self.settled = settled;
         // Best effort: were it lost, lines would be logged twice after a restart, which is better than not at all.
-        let _ = self.position.seek_write(&settled.to_le_bytes(), 0);
+        let _ = printed::write_at(&self.position, &settled.to_le_bytes(), 0);
     }
 
     fn give_back(&mut self, to: u64) {
         if self.gives_back {
-            let hole = [self.freed, to].map(u64::cast_signed);
-            match control(&self.file, FSCTL_SET_ZERO_DATA, &hole) {
+            match printed::give_back(&self.file, self.freed, to) {
                 Ok(()) => self.freed = to,
                 Err(_) => self.gives_back = false,
             }
@@ -288,24 +293,4 @@ impl Follower {
             self.settle_at(0);
         }
     }
-}
-
-/// A request to the file system: the start and the end of what is to be zero, or nothing.
-fn control(file: &File, request: u32, range: &[i64]) -> io::Result<()> {
-    const { assert!(size_of::<FILE_ZERO_DATA_INFORMATION>() == 2 * size_of::<i64>()) };
-    let (mut returned, length) = (0, size_of_val(range) as u32);
-    // SAFETY: the file is open and not for overlapped use; the input has this length, and for FSCTL_SET_ZERO_DATA it is the two
-    // numbers that FILE_ZERO_DATA_INFORMATION is made of; there is no output.
-    succeeded(unsafe {
-        DeviceIoControl(
-            file.as_raw_handle(),
-            request,
-            range.as_ptr().cast(),
-            length,
-            std::ptr::null_mut(),
-            0,
-            &mut returned,
-            std::ptr::null_mut(),
-        )
-    })
 }

@@ -1,17 +1,13 @@
 //! What a launched program writes.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rustix::fs::OFlags;
-use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::unix::pipe::Receiver;
 
-pub use super::follow::Outputs;
-use super::follow::{Follower, Signal};
+use crate::follow::{Follower, Growth};
+use crate::system::pipe_reader::{Inherited, Reader, pipe};
 
 /// The reading end of a program's standard output or error.
 ///
@@ -20,19 +16,17 @@ use super::follow::{Follower, Signal};
 pub struct Output(Source);
 
 enum Source {
-    Pipe(Receiver),
+    Pipe(Reader),
     File(Follower),
 }
 
 impl Output {
-    /// A pipe: the reading end, and the one for the program, which blocks, as programs expect.
-    pub(super) fn pipe() -> io::Result<(Output, OwnedFd)> {
-        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-        rustix::fs::fcntl_setfl(&ours, OFlags::NONBLOCK)?;
-        Ok((Output(Source::Pipe(Receiver::from_owned_fd_unchecked(ours)?)), theirs))
+    /// A pipe: the reading end, and the one that the program inherits, which blocks, as programs expect.
+    pub(crate) fn pipe() -> io::Result<(Output, Inherited)> {
+        pipe().map(|(reader, theirs)| (Output(Source::Pipe(reader)), theirs))
     }
 
-    pub(super) fn file(follower: Follower) -> Output {
+    pub(crate) fn file(follower: Follower) -> Output {
         Output(Source::File(follower))
     }
 
@@ -48,21 +42,8 @@ impl Output {
     pub fn end(&self) -> OutputEnd {
         OutputEnd(match &self.0 {
             Source::Pipe(_) => None,
-            Source::File(follower) => Some(follower.signal()),
+            Source::File(follower) => Some(follower.growth()),
         })
-    }
-}
-
-/// Says that the program of an output has ended, so that what it has written is all. A pipe knows by itself.
-#[derive(Clone, Debug)]
-pub struct OutputEnd(Option<Signal>);
-
-impl OutputEnd {
-    /// Nothing more comes.
-    pub fn announce(&self) {
-        if let Some(signal) = &self.0 {
-            signal.end();
-        }
     }
 }
 
@@ -75,6 +56,19 @@ impl AsyncRead for Output {
         match &mut self.0 {
             Source::Pipe(pipe) => Pin::new(pipe).poll_read(context, buffer),
             Source::File(follower) => follower.poll_read(context, buffer),
+        }
+    }
+}
+
+/// Says that the program of an output has ended, so that what it has written is all. A pipe knows by itself.
+#[derive(Clone, Debug)]
+pub struct OutputEnd(Option<Growth>);
+
+impl OutputEnd {
+    /// Nothing more comes.
+    pub fn announce(&self) {
+        if let Some(growth) = &self.0 {
+            growth.end();
         }
     }
 }
