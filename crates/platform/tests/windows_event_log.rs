@@ -67,10 +67,10 @@ fn a_name_of_another_program_is_left_alone() {
 fn entries_are_written() {
     let log = EventLog::open("bilayer-test").unwrap().unwrap();
     for severity in [Severity::Error, Severity::Warning, Severity::Information] {
-        log.report(severity, 900, "a test of Bilayer; nothing is wrong").unwrap();
+        log.report(severity, 900, "a test of Bilayer; nothing is wrong", "").unwrap();
     }
-    log.report(Severity::Information, 900, &"long ".repeat(100_000)).expect("it is cut");
+    log.report(Severity::Information, 900, &"long ".repeat(100_000), "").expect("it is cut");
     for id in [0, 1001] {
-        assert!(log.report(Severity::Error, id, "no such id").is_err(), "{id}");
+        assert!(log.report(Severity::Error, id, "no such id", "").is_err(), "{id}");
     }
 }

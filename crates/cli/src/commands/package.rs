@@ -127,6 +127,6 @@ fn forget(name: &str) -> bool {
 /// Leaves an entry where administrators look. Whoever runs the package hears of the failure from its exit code.
 fn report(message: &str) {
     if let Ok(Some(log)) = EventLog::open("bilayer") {
-        let _ = log.report(Severity::Error, EVENT_ERROR, message);
+        let _ = log.report(Severity::Error, EVENT_ERROR, message, "");
     }
 }

@@ -83,8 +83,9 @@ impl EventLog {
         if handle.is_null() { Err(io::Error::last_os_error()) } else { Ok(Some(EventLog(handle))) }
     }
 
-    /// Writes an entry. Ids are from 1 to 1000. Blocks while the Event Log does.
-    pub fn report(&self, severity: Severity, id: u16, text: &str) -> io::Result<()> {
+    /// Writes an entry: a sentence, and what it is about as `name=value` or nothing. Ids are from 1 to 1000. Blocks while the
+    /// Event Log does.
+    pub fn report(&self, severity: Severity, id: u16, text: &str, details: &str) -> io::Result<()> {
         if !(1..=ID_MAX).contains(&id) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{id} is no id of an entry")));
         }
@@ -93,6 +94,8 @@ impl EventLog {
             Severity::Warning => EVENTLOG_WARNING_TYPE,
             Severity::Information => EVENTLOG_INFORMATION_TYPE,
         };
+        // A viewer shows the first line of each entry.
+        let text = if details.is_empty() { text.to_owned() } else { format!("{text}\r\n\r\n{details}") };
         let units = text.encode_utf16().filter(|unit| *unit != 0).take(TEXT_UNITS_MAX);
         let text: Vec<u16> = units.chain([0]).collect();
         let texts = [text.as_ptr()];

@@ -41,10 +41,9 @@ impl Parts {
         format!("{at:.3} {level:<5}{fields} | {message}\n", level = level.as_str())
     }
 
-    /// The same for a log that knows time and level by itself and shows the first line of each entry.
-    pub(super) fn entry(&self) -> String {
-        let Parts { fields, message, .. } = self;
-        if fields.is_empty() { message.clone() } else { format!("{message}\r\n\r\n{}", fields.trim_start()) }
+    /// The same for a log that knows time and level by itself: the message, and the fields.
+    pub(super) fn entry(&self) -> (String, String) {
+        (self.message.clone(), self.fields.trim_start().to_owned())
     }
 
     fn field(&mut self, name: &str, value: fmt::Arguments<'_>) {
@@ -163,9 +162,8 @@ mod tests {
     #[test]
     fn an_entry_begins_with_what_happened() {
         let mut parts = Parts { message: "held".into(), ..Parts::default() };
-        assert_eq!(parts.entry(), "held");
         parts.fields = " agent=desk".into();
-        assert_eq!(parts.entry(), "held\r\n\r\nagent=desk");
+        assert_eq!(parts.entry(), ("held".to_owned(), "agent=desk".to_owned()));
     }
 
     #[test]

@@ -187,7 +187,8 @@ impl Subscriber for Sink {
         if let Some(system) = PLACES.get().and_then(|places| places.system.as_ref())
             && let Some((severity, id)) = Entry::worth(metadata.target(), *metadata.level(), parts.id)
         {
-            system.write(Entry { severity, id, text: parts.entry() });
+            let (text, details) = parts.entry();
+            system.write(Entry { severity, id, text, details });
         }
     }
 

@@ -27,7 +27,10 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct Entry {
     pub(super) severity: Severity,
     pub(super) id: u16,
+    /// A sentence.
     pub(super) text: String,
+    /// What it is about, as `name=value`.
+    pub(super) details: String,
 }
 
 impl Entry {
@@ -77,7 +80,8 @@ impl SystemLog {
         let Some(left_out) = rate.admit(Instant::now()) else { return };
         if left_out > 0 {
             let text = format!("{left_out} entries were left out here; the service's log file has them");
-            let note = Entry { severity: Severity::Warning, id: id::LEFT_OUT, text };
+            let details = String::new();
+            let note = Entry { severity: Severity::Warning, id: id::LEFT_OUT, text, details };
             if self.errands.try_send(Errand::Write(note)).is_err() {
                 rate.left_out += left_out + 1;
                 return;
@@ -103,7 +107,7 @@ fn run(log: &EventLog, inbox: &Receiver<Errand>) {
     while let Ok(errand) = inbox.recv() {
         match errand {
             // The log is not there or is full. The file has the line, and there is no third place to say so.
-            Errand::Write(entry) => drop(log.report(entry.severity, entry.id, &entry.text)),
+            Errand::Write(entry) => drop(log.report(entry.severity, entry.id, &entry.text, &entry.details)),
             Errand::Flush(tell) => drop(tell.send(())),
         }
     }
