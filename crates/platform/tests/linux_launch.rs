@@ -29,6 +29,19 @@ fn nothing_is_inherited_but_the_three_streams() {
 }
 
 #[test]
+fn a_program_starts_however_many_files_are_open_here() {
+    on_a_loop(async {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let few = 256;
+        setrlimit(Resource::Nofile, Rlimit { current: Some(few), ..getrlimit(Resource::Nofile) }).unwrap();
+        bilayer_platform::raise_descriptor_limit();
+        let _open: Vec<_> = (0..few).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+        let mut launched = start(&sh("ulimit -n")).await;
+        assert_eq!(line_of(&mut launched.stdout).await, few.to_string());
+    });
+}
+
+#[test]
 fn the_environment_is_the_stations_and_the_commands() {
     on_a_loop(async {
         let mut command = program("/usr/bin/env", &["-0"]);

@@ -49,12 +49,12 @@ pub(super) struct Become<'a> {
 pub(super) enum Stage {
     Session,
     Group,
+    Output,
     Limits,
     Rights,
     Groups,
     User,
     ParentDeath,
-    Output,
     Folder,
     Execute,
     Late,
@@ -83,7 +83,7 @@ impl Report {
         use Stage::{
             Execute, Folder, Group, Groups, Late, Limits, Output, ParentDeath, Rights, Session, User,
         };
-        let stages = [Session, Group, Limits, Rights, Groups, User, ParentDeath, Output, Folder, Execute];
+        let stages = [Session, Group, Output, Limits, Rights, Groups, User, ParentDeath, Folder, Execute];
         let stage = stages.get(usize::from(stage)).copied().unwrap_or(Late);
         Report { stage, errno: i32::from_ne_bytes([a, b, c, d]) }
     }
@@ -112,6 +112,9 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
         // 0 is whoever writes: cgroups(7).
         rustix::io::write(entrance, b"0").map_err(at(Stage::Group))?;
     }
+    // Before the limits: with the service's own descriptors open there may be no room below a session's limit for one more.
+    connect_output(orders).map_err(at(Stage::Output))?;
+    close_others(orders.report).map_err(at(Stage::Output))?;
     if let Some(limit) = orders.descriptors {
         process::setrlimit(Resource::Nofile, limit).map_err(at(Stage::Limits))?;
     }
@@ -131,8 +134,6 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
             return Err((Stage::ParentDeath, Errno::SRCH));
         }
     }
-    connect_output(orders).map_err(at(Stage::Output))?;
-    close_others(orders.report).map_err(at(Stage::Output))?;
     match (orders.folder, orders.fallback_folder) {
         (Some(folder), _) => process::chdir(folder).map_err(at(Stage::Folder))?,
         (None, Some(folder)) if process::chdir(folder).is_ok() => {}
