@@ -5,9 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+mod compiled;
 mod idle;
 mod layer0;
+mod linux;
 mod machine;
+mod notes;
 mod restart;
 mod simulation;
 mod table;
@@ -37,13 +40,19 @@ struct Args {
     /// Events to simulate.
     #[arg(long, default_value_t = 20_000_000)]
     events: u64,
+    /// Measure layer 0 beside its peers instead, as a service in a container with real systemd.
+    #[arg(long, conflicts_with = "windows")]
+    linux: bool,
+    /// With --linux: everything that is measured goes before whatever else the machine does.
+    #[arg(long, requires = "linux")]
+    real_time: bool,
     /// Measure programs for Windows under Wine instead.
     #[arg(long)]
     windows: bool,
     /// Shawl built for Windows, which is measured beside ours.
     #[arg(long, value_name = "EXE", requires = "windows")]
     shawl: Option<PathBuf>,
-    /// Only these: restart, idle, wire, simulation; on Windows restart, session, crowd.
+    /// Only these: restart, idle, wire, simulation; with --linux crash, idle, session; on Windows restart, session, crowd.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     #[command(subcommand)]
@@ -63,6 +72,9 @@ enum Part {
     /// Answers requests on a socket.
     #[command(name = "serve-wire")]
     Wire { socket: PathBuf },
+    /// Measures inside the container.
+    #[command(name = "inside")]
+    Inside(linux::Plan),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +83,7 @@ fn main() -> ExitCode {
         Some(Part::Raw { socket }) => wire::serve_raw(socket),
         Some(Part::Blocking { socket }) => wire::serve_blocking(socket),
         Some(Part::Wire { socket }) => wire::serve_wire(socket),
+        Some(Part::Inside(plan)) => linux::measure_inside(plan),
         None => measure(&args),
     };
     match done {
@@ -85,6 +98,9 @@ fn main() -> ExitCode {
 fn measure(args: &Args) -> Result<()> {
     let is_asked = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     let folder = Folder::new()?;
+    if args.linux {
+        return linux::measure(&folder.0, &linux::options(&args.only, args.idle_seconds, args.real_time));
+    }
     let mut rows: Vec<Row> = Vec::new();
     let mut add = |name: &str, measured: Result<Vec<Row>>| match measured {
         Ok(measured) => rows.extend(measured),

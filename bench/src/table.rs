@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// One measurement beside its target.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Row {
     what: String,
     target: String,
@@ -22,6 +22,17 @@ impl Row {
             measured: format!("{measured:.1} {unit} = {ratio:.2} ×"),
             beside: format!("{} {:.1} {unit}", beside.0, beside.1),
             is_met: ratio <= most,
+        }
+    }
+
+    /// Measured beside something else in the same run; the target is a difference.
+    pub(crate) fn beyond(what: &str, measured: f64, beside: (&str, f64), unit: &str, most: f64) -> Self {
+        Self {
+            what: what.to_owned(),
+            target: format!("≤ {} + {most} {unit}", beside.0),
+            measured: format!("{measured:.1} {unit}"),
+            beside: format!("{} {:.1} {unit}", beside.0, beside.1),
+            is_met: measured <= beside.1 + most,
         }
     }
 

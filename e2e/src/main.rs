@@ -17,6 +17,7 @@ mod process;
 mod scenarios;
 mod wait;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -50,6 +51,12 @@ struct Args {
     /// delegated. As a runner of cargo's, this runs tests inside.
     #[arg(long, value_names = ["PROGRAM", "ARG"], num_args = 1.., allow_hyphen_values = true)]
     inside: Vec<String>,
+    /// Programs that are there as well, in /usr/local/bin.
+    #[arg(long, value_name = "FILE", requires = "inside")]
+    bring: Vec<PathBuf>,
+    /// The system inside has the supervisors that the benchmark compares.
+    #[arg(long, requires = "inside")]
+    peers: bool,
     /// Whether sessions get virtual terminals. They belong to the whole machine.
     #[arg(long, value_enum, default_value_t = Terminals::IfFree)]
     terminals: Terminals,
@@ -66,7 +73,8 @@ enum Terminals {
 fn main() -> ExitCode {
     let args = Args::parse();
     if let Some((program, rest)) = args.inside.split_first() {
-        return inside::run(program, rest).unwrap_or_else(|error| {
+        let with = inside::With { files: &args.bring, peers: args.peers };
+        return inside::run(program, rest, &with).unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         });

@@ -1,4 +1,4 @@
-//! Measurements beside the floor: what is measured is built first, as it is released.
+//! Measurements beside the floor and the peers: what is measured is built first, as it is released.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,28 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::process::{cargo, program, run};
-use crate::{root, setup, targets};
+use crate::{is_root, root, setup, targets};
 
 /// Beside it the Windows half is measured: the wrapper of its kind that restarts a program, from its authors' own package.
 const SHAWL: (&str, &str) = ("shawl", "1.9.0");
 
-/// The Linux half, on this machine.
-pub(crate) fn linux(options: &[String]) -> Result<()> {
+/// In one's own session, on this machine.
+pub(crate) fn console(options: &[String]) -> Result<()> {
     setup::ensure(&[setup::CC])?;
     let mut build = cargo(["build", "--release"]);
     run(
         build.args(["bilayer-cli", "rust-agent", "sim", "e2e"].map(|package| format!("--package={package}")))
     )?;
     run(cargo(["run", "--release", "--package", "bench", "--"]).args(options))
+}
+
+/// Layer 0 as a service on real systemd, beside its peers. Their packages are installed in the container alone.
+pub(crate) fn linux(options: &[String]) -> Result<()> {
+    anyhow::ensure!(is_root(), "a container with real systemd needs root: sudo -E cargo xtask bench --linux");
+    setup::ensure(&[setup::CC, setup::NSPAWN, setup::MMDEBSTRAP])?;
+    run(cargo(["build", "--release"])
+        .args(["bilayer-cli", "e2e"].map(|package| format!("--package={package}"))))?;
+    run(cargo(["run", "--release", "--package", "bench", "--", "--linux"]).args(options))
 }
 
 /// The Windows half, under Wine on this machine.

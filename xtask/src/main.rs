@@ -82,6 +82,9 @@ enum Chore {
     Dist(dist::Options),
     /// Measure beside the floor, in one run.
     Bench {
+        /// Measure the service on real systemd instead, beside its peers. Needs root.
+        #[arg(long, conflicts_with = "windows")]
+        linux: bool,
         /// Measure the Windows half under Wine instead.
         #[arg(long)]
         windows: bool,
@@ -115,8 +118,9 @@ fn main() -> ExitCode {
         Chore::E2eLinux { options } => tests::e2e_linux(&options).and_then(tests::Count::verdict),
         Chore::E2eWindows { options } => tests::e2e_windows(&options).and_then(tests::Count::verdict),
         Chore::Dist(options) => dist::dist(&options),
-        Chore::Bench { windows: false, options } => bench::linux(&options),
-        Chore::Bench { windows: true, options } => bench::windows(&options),
+        Chore::Bench { linux: true, options, .. } => bench::linux(&options),
+        Chore::Bench { windows: true, options, .. } => bench::windows(&options),
+        Chore::Bench { options, .. } => bench::console(&options),
         Chore::Schema { check } => docs::schema(check),
         Chore::Docs => docs::readme(),
         Chore::Setup => setup::setup(),
