@@ -106,6 +106,12 @@ impl Process {
         Ok(open)
     }
 
+    /// Its command line, with blanks in between.
+    pub(crate) fn arguments(&self) -> Option<String> {
+        let bytes = fs::read(self.folder.join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+    }
+
     fn program(&self) -> Option<String> {
         let bytes = fs::read(self.folder.join("cmdline")).ok()?;
         let first = bytes.split(|&byte| byte == 0).next()?;

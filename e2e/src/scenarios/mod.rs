@@ -14,6 +14,7 @@ mod power;
 mod restart;
 mod served;
 mod service;
+mod tracking;
 mod trouble;
 
 use anyhow::Result;
@@ -88,6 +89,15 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("a logoff where logind kills the processes", KILLING, leaving::log_off).and_on_trixie(),
     scenario("a session ended by order", USUAL, leaving::terminated),
     scenario("a second logon of the same user is served anew", USUAL, leaving::back_again),
+    scenario("a closing session is not served, whatever lives on in it", USUAL, tracking::closing)
+        .and_on_trixie(),
+    scenario("a session whose leader was killed is over", USUAL, tracking::leader_killed),
+    // On the younger release the service manager itself does not find back to a bus that was restarted in a container.
+    scenario("without a system bus the service waits for it", USUAL, tracking::no_bus),
+    scenario("agents live through a restart of the system bus", USUAL, tracking::bus_restarted),
+    scenario("agents live through a restart of logind", USUAL, tracking::logind_restarted).and_on_trixie(),
+    scenario("agents live through the death of logind", USUAL, tracking::logind_killed),
+    scenario("a flood of logins leaves nothing behind", USUAL, tracking::flood),
     scenario("a killed agent is back, and the status says why", USUAL, trouble::crash),
     scenario("an agent that ignores the stop is killed at its grace", USUAL, trouble::deaf),
     scenario("what an agent leaves behind is killed", USUAL, trouble::child_left_behind),
