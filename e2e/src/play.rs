@@ -8,6 +8,9 @@ use crate::bed::{Bed, Seat, Setting, Suite, Variant};
 use crate::layer0;
 use crate::scenarios::Scenario;
 
+/// How much of the log is shown where something failed: as much as of the journal, and the start of most.
+const LINES: usize = 80;
+
 /// What is played.
 pub(crate) struct Play {
     scenario: &'static Scenario,
@@ -68,7 +71,9 @@ impl Play {
         let bed = Bed::boot(self.setting(), seat.share().map_err(unknown)?).map_err(unknown)?;
         (self.scenario.run)(&bed).map_err(|error| {
             let said = layer0::said(&bed);
-            (error, format!("--- bilayer said\n{said}--- the journal says\n{}---\n", bed.journal()))
+            let lines: Vec<_> = said.lines().collect();
+            let said = lines[lines.len().saturating_sub(LINES)..].join("\n");
+            (error, format!("--- bilayer said\n{said}\n--- the journal says\n{}---\n", bed.journal()))
         })
     }
 

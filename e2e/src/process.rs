@@ -31,6 +31,12 @@ impl Bed {
         Ok(found)
     }
 
+    /// The main process of a service whose program is `program`, where there is one: systemd's own child.
+    pub(crate) fn main_process(&self, program: &str) -> Result<Option<Process>> {
+        let mut processes = self.processes(program)?.into_iter();
+        Ok(processes.find(|process| process.status("PPid").as_deref() == Some("1")))
+    }
+
     /// A process by its pid.
     pub(crate) fn process(&self, pid: u32) -> Process {
         Process { pid, folder: self.path(&format!("/proc/{pid}")) }

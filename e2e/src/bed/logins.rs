@@ -92,9 +92,14 @@ impl Bed {
         }
         run(command.args(options).args(program))?;
         let login = until(&format!("a new session of {user}"), SOON, || {
-            let is_new = |id: &String| !before.iter().any(|old| old.0 == *id);
-            let new = self.sessions()?.into_iter().find(|(id, name, _)| name == user && is_new(id));
-            Ok(new.map(|(id, _, object)| Login { id, user, object }))
+            let new = self.sessions()?.into_iter().filter(|one| one.1 == user && !before.contains(one));
+            for (id, _, object) in new {
+                // From systemd 256 on, a user's service manager has a session, too.
+                if self.property(&object, "Session", "Class")? == class {
+                    return Ok(Some(Login { id, user, object }));
+                }
+            }
+            Ok(None)
         })?;
         // It is listed before its scope exists.
         until(&format!("the session of {user} is open"), SOON, || {

@@ -136,14 +136,11 @@ fn kill_again_and_again(bed: &Bed, mut before: impl FnMut(u64) -> Result<()>) ->
 
 /// Kills the service when the process that systemd has started for it is so old.
 fn kill(bed: &Bed, age: Duration) -> Result<()> {
-    let service = until("the unit has a process", SOON, || {
-        let pid = bed.run(["systemctl", "show", "--property=MainPID", "--value", "acme"])?;
-        Ok(pid.trim().parse::<u32>().ok().filter(|pid| *pid != 0))
-    })?;
+    let service = until("systemd starts the service", SOON, || bed.main_process("bilayer"))?;
     thread::park_timeout(age);
     // It may have ended by itself in between, which is found out by what it said.
     let _ = bed.run(["systemctl", "kill", "--signal=KILL", "acme"]);
-    until("it is dead", SOON, || Ok(bed.process(service).is_dead().then_some(())))
+    until("it is dead", SOON, || Ok(service.is_dead().then_some(())))
 }
 
 /// What tells the launches of both users' agents from others: generation and time.
