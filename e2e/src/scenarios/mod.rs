@@ -58,11 +58,19 @@ impl Scenario {
     }
 }
 
-/// All of them.
+/// All of them. What takes long comes first, so that nobody waits for one scenario at the end.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("two users at one machine, from the first logon to the power switch", USUAL, evening::play)
         .and_on_trixie()
         .at_terminals(),
+    scenario("agents outlive a service that is killed a hundred times", USUAL, keep::killed_and_kept),
+    scenario(
+        "a service that is killed while it launches starts no agent twice",
+        USUAL,
+        keep::killed_in_the_middle,
+    ),
+    scenario("agents end with a service that is killed a hundred times", USUAL, keep::killed_and_not_kept),
+    scenario("the installed service comes back, killed or hung", USUAL, service::comes_back),
     scenario("the bed is a real one", USUAL, bed_itself::is_real).at_terminals().and_on_trixie(),
     scenario("the bed kills what users leave where logind is told to", KILLING, bed_itself::kills_leftovers),
     scenario("agents run as their users, in their sessions", USUAL, identity::of_two_users).and_on_trixie(),
@@ -115,13 +123,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         power::power_off_without_lock,
     ),
     scenario("the service stops and leaves nothing behind", USUAL, power::service_stop),
-    scenario("agents outlive a service that is killed a hundred times", USUAL, keep::killed_and_kept),
-    scenario(
-        "a service that is killed while it launches starts no agent twice",
-        USUAL,
-        keep::killed_in_the_middle,
-    ),
-    scenario("agents end with a service that is killed a hundred times", USUAL, keep::killed_and_not_kept),
     scenario(
         "a restart of the service leaves the agents, and they have it back in a second",
         USUAL,
@@ -131,7 +132,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("what a kept agent prints is read to the end", USUAL, keep::prints_on),
     scenario("systemd keeps the installed service, all its life", USUAL, service::whole_life).and_on_trixie(),
     scenario("the installed service reads its configuration again", USUAL, service::reloads).and_on_trixie(),
-    scenario("the installed service comes back, killed or hung", USUAL, service::comes_back),
     scenario("the installed service stops in its own time", USUAL, service::stops_in_its_own_time),
     scenario("units that are not Bilayer's are left alone", USUAL, service::units_of_others),
     scenario("what the service manager cannot do is said", USUAL, service::refusals),

@@ -76,7 +76,10 @@ pub(super) fn whole_life(bed: &Bed) -> Result<String> {
     ensure!(shown["Result"] == "success" && shown["ActiveState"] == "inactive", "{shown:?}");
     let journal = bed.run(["journalctl", "--unit=acme", "--output=cat", "BILAYER_EVENT=1", "PRIORITY=6"])?;
     let lines: Vec<&str> = journal.lines().collect();
-    ensure!(lines.len() == 2 && lines[0].starts_with("started (name=acme"), "two starts in the journal: {lines:?}");
+    ensure!(
+        lines.len() == 2 && lines[0].starts_with("started (name=acme"),
+        "two starts in the journal: {lines:?}"
+    );
     said(bed, &["start"], 0, "acme runs")?;
     said(bed, &["uninstall"], 0, "acme is removed")?;
     ensure!(show(bed)?["LoadState"] == "not-found", "systemd has forgotten it");
