@@ -45,7 +45,7 @@ struct Args {
     #[arg(long, value_name = "SECONDS")]
     measure_idle: Option<u64>,
     /// In how many sessions the service has an agent while its idleness is measured.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=idle::SESSIONS_MAX))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=idle::SESSIONS_MAX))]
     sessions: u64,
     /// Play no scenario; run this program with these arguments as root inside, in a unit to which its control group is
     /// delegated. As a runner of cargo's, this runs tests inside.

@@ -100,6 +100,16 @@ impl Process {
         Ok(sum)
     }
 
+    /// The processes that it has started, or has become the parent of: proc(5), `/proc/PID/task/TID/children`.
+    pub(crate) fn children(&self) -> Result<Vec<u32>> {
+        let mut children = Vec::new();
+        for task in fs::read_dir(self.folder.join("task"))?.flatten() {
+            let text = fs::read_to_string(task.path().join("children"))?;
+            children.extend(text.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        }
+        Ok(children)
+    }
+
     /// Its open file descriptors: number and what it leads to.
     pub(crate) fn descriptors(&self) -> Result<BTreeMap<u32, String>> {
         let mut open = BTreeMap::new();

@@ -25,7 +25,12 @@ pub(crate) enum Desktop {
     Remote,
     /// The logon screen of a display manager, on the seat.
     Greeter,
+    /// A desktop at [`SECOND_SEAT`], which has no virtual terminals.
+    SecondSeat,
 }
+
+/// A seat that the machine gets with [`Bed::add_seat`].
+const SECOND_SEAT: &str = "seat1";
 
 impl Desktop {
     /// Type, class and seat of the session, as PAM is told.
@@ -36,6 +41,7 @@ impl Desktop {
             Self::Seatless => ("x11", "user", None),
             Self::Remote => ("tty", "user", None),
             Self::Greeter => ("wayland", "greeter", Some("seat0")),
+            Self::SecondSeat => ("x11", "user", Some(SECOND_SEAT)),
         }
     }
 }
@@ -78,7 +84,7 @@ impl Bed {
         if let Some(seat) = seat {
             command.arg(format!("--setenv=XDG_SEAT={seat}")).arg("--setenv=XDG_SESSION_DESKTOP=bed");
         }
-        if seat.is_some() && self.seat.has_terminals() {
+        if seat == Some("seat0") && self.seat.has_terminals() {
             let terminal = self.free_terminal(&before)?;
             command
                 .arg(format!("--property=TTYPath=/dev/tty{terminal}"))
@@ -116,6 +122,20 @@ impl Bed {
         };
         let used: Vec<u64> = sessions.iter().filter_map(number).collect();
         (7..).find(|number| !used.contains(number)).context("a terminal is free")
+    }
+
+    /// Plugs in what makes a second seat: for logind a device that udev has put there, sd-login(3). There is no udev in a container, so
+    /// its database is written by hand, about a device that every machine has.
+    pub(crate) fn add_seat(&self) -> Result<()> {
+        let tags = "TAGS=:seat:master-of-seat:\nG:seat\nG:master-of-seat\nQ:seat\nQ:master-of-seat";
+        self.write("/run/udev/data/c1:3", &format!("I:1\nE:ID_SEAT={SECOND_SEAT}\nE:{tags}\nV:1\n"))?;
+        for tag in ["seat", "master-of-seat"] {
+            self.write(&format!("/run/udev/tags/{tag}/c1:3"), "")?;
+        }
+        self.write("/run/udev/control", "")?;
+        self.run(["systemctl", "restart", "systemd-logind"])?;
+        let seat = format!("{MANAGER}/seat/{SECOND_SEAT}");
+        until("the second seat is there", SOON, || self.property(&seat, "Seat", "Id").map(Some)).map(drop)
     }
 
     /// Brings a session to the front of its seat.

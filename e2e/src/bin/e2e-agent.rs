@@ -1,6 +1,7 @@
 //! An agent that does one thing wrong, or writes down what happens to it.
 //!
 //! `connected FILE` speaks with the service, and appends `PID MS` when it has found it again after so many milliseconds ·
+//! `session UID TYPE HOST` opens a session of that user from afar and stays in it ·
 //! `witness FILE [MS]` appends `start PID` and, 200 or so many milliseconds after it was asked to end, `end PID` · `deaf` ignores being asked ·
 //! `parent` starts a child in a session of its own and leaves · `gone` leaves at once with code 3 · `desktop` shows
 //! notifications as a desktop does, by printing them · `knock SOCKET` is a stranger who says nothing and prints how many bytes
@@ -30,6 +31,9 @@ async fn main() -> std::io::Result<ExitCode> {
         ["witness", file] => witness(file, 200).await?,
         ["witness", file, takes_ms] => {
             witness(file, takes_ms.parse().map_err(std::io::Error::other)?).await?;
+        }
+        ["session", uid, kind, host] => {
+            open_session(uid, kind, host).await.map_err(std::io::Error::other)?;
         }
         ["deaf"] => deaf().await?,
         ["parent"] => leave_a_child()?,
@@ -99,6 +103,27 @@ fn knock(socket: &str) -> ExitCode {
 fn leave_a_child() -> std::io::Result<()> {
     Command::new("setsid").args(["--fork", "sleep", "4242"]).status()?;
     println!("left a child behind");
+    Ok(())
+}
+
+/// Opens a session of this user as a server of remote logins does, with itself as the leader, and stays in it: org.freedesktop.login1(5),
+/// `CreateSession`. The session lasts as long as the descriptor of the answer is open.
+async fn open_session(uid: &str, kind: &str, host: &str) -> anyhow::Result<()> {
+    let bus = zbus::Connection::system().await?;
+    let properties: Vec<(&str, zbus::Variant<'_>)> = Vec::new();
+    let (uid, leader, service): (u32, u32, _) = (uid.parse()?, std::process::id(), "e2e-agent");
+    let (class, desktop, remote, from) = ("user", "", true, "");
+    let (seat, terminal, tty, display) = ("", 0_u32, "", "");
+    let session = (
+        uid, leader, service, kind, class, desktop, seat, terminal, tty, display, remote, from, host,
+        properties,
+    );
+    let name = "org.freedesktop.login1";
+    let manager = Some("org.freedesktop.login1.Manager");
+    let answer =
+        bus.call_method(Some(name), "/org/freedesktop/login1", manager, "CreateSession", &session).await?;
+    signal(SignalKind::terminate())?.recv().await;
+    drop(answer);
     Ok(())
 }
 

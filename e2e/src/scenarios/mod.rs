@@ -76,6 +76,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("agents run as their users, in their sessions", USUAL, identity::of_two_users).and_on_trixie(),
     scenario("text logins and remote shells are not served", USUAL, identity::text_logins).and_on_trixie(),
     scenario("the logon screen has its agent until somebody logs on", USUAL, served::greeter).and_on_trixie(),
+    scenario("a machine where nobody logs on costs nothing", USUAL, served::nobody),
+    scenario("a desktop from afar is served as such", USUAL, served::from_afar).and_on_trixie(),
+    scenario("each seat has its agent, and one is the console", USUAL, served::second_seat),
     scenario("a desktop without a seat is served, and who lingers is not", USUAL, served::seatless)
         .and_on_trixie(),
     scenario("an agent is what a shell of its session is", USUAL, inheritance::of_an_odd_unit)

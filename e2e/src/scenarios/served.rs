@@ -1,12 +1,13 @@
 //! Which sessions get an agent: the logon screen and every other kind of login that there is.
 
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{Layer0, SOON, agent, command, running, status};
+use crate::layer0::{E2E_AGENT, Layer0, SOON, agent, command, running, status};
 use crate::wait::{throughout, until};
 
 const CONFIG: &str = "/etc/acme/acme.toml";
@@ -107,4 +108,70 @@ pub(super) fn seatless(bed: &Bed) -> Result<String> {
         Ok(bed.processes("rust-agent")?.len() == 1)
     })?;
     Ok(format!("{pid} for alice without a seat, none for bob's shell and carol who lingers"))
+}
+
+/// A desktop from afar is served as a remote one, and not by who is for local ones; a shell from afar is served by nobody.
+pub(super) fn from_afar(bed: &Bed) -> Result<String> {
+    let local = "[agent.local]\ncommand = [\"/bin/sleep\", \"3600\"]\nsessions = \"all\"\nremote = false\n";
+    let _service = Layer0::start(bed, &format!("{EVERYONE}{local}needs_display = false\n"))?;
+    for (uid, kind, host) in [("1001", "x11", "192.0.2.7"), ("1002", "tty", "192.0.2.8")] {
+        let unit = format!("--unit=from-{host}");
+        bed.run(["systemd-run", "--quiet", "--collect", &unit, E2E_AGENT, "session", uid, kind, host])?;
+    }
+    let (_, pid) = running(bed, "desk", "alice")?;
+    let desktop = session(bed, "alice")?.context("the desktop is listed")?;
+    ensure!(desktop["kind"] == "remote" && desktop["remote"] == true, "it is from afar: {desktop}");
+    ensure!(unserved(&desktop, "local") == "remote", "which is not for everybody: {desktop}");
+    let shell = until("the shell is listed", SOON, || session(bed, "bob"))?;
+    ensure!(shell["remote"] == true && unserved(&shell, "desk") == "type", "it has no screen: {shell}");
+    ensure!(bed.processes("rust-agent")?.len() == 1, "one agent");
+    bed.run(["systemctl", "stop", "from-192.0.2.7"])?;
+    until("it ends with the connection", SOON, || Ok(bed.process(pid).is_dead().then_some(())))?;
+    Ok(format!("{pid} for alice from 192.0.2.7, none for bob's shell"))
+}
+
+/// Two people sit at one machine: each seat has its session in front, and only the first one is the console.
+pub(super) fn second_seat(bed: &Bed) -> Result<String> {
+    bed.add_seat()?;
+    let at_console = "[agent.console]\ncommand = [\"/bin/sleep\", \"3600\"]\nneeds_display = false\n";
+    let active = EVERYONE.replace("\"all\"", "\"active\"");
+    let _service = Layer0::start(bed, &format!("{active}{at_console}"))?;
+    let alice = bed.login("alice", Desktop::Wayland)?;
+    bed.login("bob", Desktop::SecondSeat)?;
+    bed.switch_to(&alice)?;
+    running(bed, "desk", "alice")?;
+    running(bed, "desk", "bob")?;
+    running(bed, "console", "alice")?;
+    let shown = session(bed, "bob")?.context("the second seat's session is listed")?;
+    ensure!(shown["kind"] == "other" && shown["state"] == "active", "it is in front: {shown}");
+    ensure!(unserved(&shown, "console") == "not-console", "but not at the console: {shown}");
+    // What happens at one seat is nothing to the other.
+    bed.login("carol", Desktop::X11)?;
+    running(bed, "console", "carol")?;
+    ensure!(agent(bed, "desk", "bob")?.is_some_and(|agent| agent.state == "running"), "bob's stays");
+    until("alice is in the background", SOON, || Ok(agent(bed, "desk", "alice")?.is_none().then_some(())))?;
+    Ok("an agent at each seat, one at the console".to_owned())
+}
+
+/// A logon screen that nobody serves, and nobody else: the service sleeps, and has started nothing.
+pub(super) fn nobody(bed: &Bed) -> Result<String> {
+    bed.run(["useradd", "--system", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", "gdm"])?;
+    bed.login("gdm", Desktop::Greeter)?;
+    let service = Layer0::start(bed, EVERYONE)?;
+    let process = service.process(bed)?;
+    // What the start leaves to do is done within seconds.
+    let mut before = process.switches()?;
+    until("the service is at rest", SOON, || {
+        let since = std::mem::replace(&mut before, process.switches()?);
+        thread::park_timeout(Duration::from_secs(2));
+        Ok((process.switches()? == before && before == since).then_some(()))
+    })?;
+    throughout("it has no child and no second thread", Duration::from_secs(5), || {
+        Ok(process.children()?.is_empty() && process.status("Threads").as_deref() == Some("1"))
+    })?;
+    let woken = process.switches()? - before;
+    // One enumeration may fall into it.
+    ensure!(woken <= 4, "it was woken {woken} times in 5 s");
+    ensure!(bed.processes("bilayer")?.len() == 1, "no helper runs");
+    Ok(format!("woken {woken} times in 5 s"))
 }

@@ -14,6 +14,7 @@ pub(super) const ALL: &[Rule] = &[
     no_cfg_os,
     nothing_left_over,
     no_fixed_sleep,
+    no_wall_clock,
     no_ignored_test,
     names,
 ];
@@ -93,6 +94,27 @@ fn no_fixed_sleep(file: &File) -> Vec<Finding> {
     findings
 }
 
+/// Where the time of day may be asked for: what people read, and how old a file is.
+const OF_THE_DAY: [&str; 5] = [
+    "crates/service/src/log/",
+    "crates/service/src/driver/start.rs",
+    "crates/service/src/driver/status.rs",
+    "crates/service/src/driver/launch.rs",
+    "crates/service/src/driver/execute.rs",
+];
+
+/// The time of day is set back and forward by people and by the network. Nothing is decided by it, and no deadline is in it.
+fn no_wall_clock(file: &File) -> Vec<Finding> {
+    let decides = ["core", "ipc", "platform", "service", "agent"]
+        .iter()
+        .any(|name| file.path.starts_with(&format!("crates/{name}/src/")));
+    if !decides || OF_THE_DAY.iter().any(|shown| file.path.starts_with(shown)) {
+        return Vec::new();
+    }
+    let asked = r"\b((SystemTime|Timestamp|Zoned)::now|Realtime\w*|CLOCK_REALTIME|GetSystemTime\w*)\b";
+    code_lines(file, asked, "the time of day can be set; decide by the clock that only goes forward")
+}
+
 /// Looking again and again needs a pause between two looks: a sleep in a loop is not what a test relies on.
 fn is_in_loop(code: &str, line: usize) -> bool {
     let above: Vec<_> = code.lines().take(line).collect();
@@ -170,6 +192,8 @@ mod test {
                 "#[cfg(test)]\nmod test {\nfn a() { std::thread::sleep(d) }\n}".to_owned(),
             ),
             ("crates/ipc/src/a.rs", "#[ignore = \"slow\"]".to_owned()),
+            ("crates/service/src/driver/watch.rs", "let now = SystemTime::now();".to_owned()),
+            ("crates/platform/src/linux/clock.rs", "clock_gettime(ClockId::Realtime)".to_owned()),
             ("crates/ipc/src/a.rs", "fn get_name() {}".to_owned()),
             ("crates/ipc/src/a.rs", "struct SessionManager;".to_owned()),
             ("crates/ipc/src/utils.rs", String::new()),
@@ -187,6 +211,8 @@ mod test {
             ("crates/platform/src/lib.rs", "#[cfg(windows)]\nmod windows;\n#[cfg(unix)]\npub use linux::*;"),
             ("crates/platform/src/a.rs", "unsafe { x() }"),
             ("e2e/wine/wtsapi32/src/lib.rs", "#[cfg(windows)]\nmod a;\nunsafe { x() }"),
+            ("crates/service/src/driver/status.rs", "let now = Timestamp::now();"),
+            ("crates/cli/src/a.rs", "let now = Timestamp::now();"),
             ("crates/core/src/table.rs", "fn get_mut(&mut self) {}"),
             ("crates/platform/tests/a.rs", "#![cfg(target_os = \"linux\")]"),
             ("crates/platform/src/linux/login.rs", "#[zbus::proxy(\ninterface = \"a\"\n)]\ntrait Manager {}"),
