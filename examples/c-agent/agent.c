@@ -171,9 +171,12 @@ static void shake_hands(const char *token, char *body)
     result = json_member(reply, "result");
     agent = json_member(json_member(result, "agent"), "name");
     session = json_member(json_member(result, "session"), "id");
-    if (agent.start == NULL || session.start == NULL)
-        fail("the service's welcome names no agent and no session");
-    say("agent %.*s serves session %.*s", SHOWN(agent), SHOWN(session));
+    if (agent.start == NULL)
+        fail("the service's welcome names no agent");
+    if (session.start != NULL)
+        say("agent %.*s serves session %.*s", SHOWN(agent), SHOWN(session));
+    else
+        say("worker %.*s serves the machine", SHOWN(agent));
     heartbeat_ms = json_number(json_member(result, "heartbeat_ms"), -1);
     if (heartbeat_ms > 0) {
         heartbeat_every_ms = (int)(heartbeat_ms / 3 > 0 ? heartbeat_ms / 3 : 1);

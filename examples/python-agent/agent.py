@@ -108,8 +108,10 @@ class Agent:
         welcome = answer["result"]
         if "heartbeat_ms" in welcome:
             self.heartbeat_seconds = welcome["heartbeat_ms"] / 3000
-        agent, session = welcome["agent"], welcome["session"]
-        say(f"agent {agent['name']} (launch {agent['generation']}) serves {session['user']['name']} in session {session['id']}")
+        # A worker belongs to the machine: there is no session in its welcome.
+        agent, session = welcome["agent"], welcome.get("session")
+        serves = f"{session['user']['name']} in session {session['id']}" if session else "the machine"
+        say(f"agent {agent['name']} (launch {agent['generation']}) serves {serves}")
         return waiting
 
     def run(self, token):

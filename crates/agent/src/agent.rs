@@ -49,7 +49,7 @@ pub(crate) struct Shared {
 struct Facts {
     peer: Option<Peer>,
     identity: AgentIdentity,
-    session: Session,
+    session: Option<Session>,
     ready: bool,
     status: Option<String>,
 }
@@ -116,7 +116,7 @@ impl Agent {
     }
 
     /// See [`Handle::session`].
-    pub fn session(&self) -> Session {
+    pub fn session(&self) -> Option<Session> {
         self.handle.session()
     }
 
@@ -196,8 +196,9 @@ impl Handle {
         self.connected().map_err(SendError::Closed)?.notify(method, params)
     }
 
-    /// The session that this agent serves, with its facts as last heard.
-    pub fn session(&self) -> Session {
+    /// The session that this agent serves, with its facts as last heard. `None`: this is a worker, which belongs to the machine and to
+    /// no session.
+    pub fn session(&self) -> Option<Session> {
         self.0.lock().session.clone()
     }
 
@@ -216,7 +217,7 @@ impl Handle {
         LogLayer::new(self.clone())
     }
 
-    pub(crate) fn new(identity: AgentIdentity, session: Session) -> Self {
+    pub(crate) fn new(identity: AgentIdentity, session: Option<Session>) -> Self {
         let facts = Facts { peer: None, identity, session, ready: false, status: None };
         Self(Arc::new(Shared { facts: Mutex::new(facts) }))
     }
@@ -230,7 +231,7 @@ impl Handle {
         let mut facts = self.0.lock();
         facts.peer = Some(peer.clone());
         facts.identity = initialized.agent.unwrap_or_else(|| facts.identity.clone());
-        facts.session = initialized.session.unwrap_or_else(|| facts.session.clone());
+        facts.session = initialized.session;
         let (ready, status) = (facts.ready, facts.status.clone());
         drop(facts);
         if let Some(text) = status {
@@ -246,7 +247,7 @@ impl Handle {
     }
 
     pub(crate) fn session_changed(&self, session: &Session) {
-        self.0.lock().session = session.clone();
+        self.0.lock().session = Some(session.clone());
     }
 
     fn connected(&self) -> Result<Peer, bilayer_ipc::Closed> {

@@ -39,8 +39,8 @@ pub enum ConnectError {
         #[source]
         source: HandshakeError,
     },
-    /// The service did not say which agent and which session.
-    #[error("the service at {endpoint} did not say which agent and session this is")]
+    /// The service did not say which agent this is.
+    #[error("the service at {endpoint} did not say which agent this is")]
     Nameless {
         /// Where it listens.
         endpoint: String,
@@ -105,10 +105,10 @@ impl Builder {
             reconnects: self.reconnect,
         };
         let (established, initialized) = link.establish(Proof::Token(token)).await?;
-        let (Some(identity), Some(session)) = (initialized.agent.clone(), initialized.session.clone()) else {
+        let Some(identity) = initialized.agent.clone() else {
             return Err(ConnectError::Nameless { endpoint: link.endpoint });
         };
-        let handle = Handle::new(identity, session);
+        let handle = Handle::new(identity, initialized.session.clone());
         let (events, received) = mpsc::channel(EVENTS_MAX);
         // Attached before the task runs, so that what the agent says next finds the connection.
         let proof = link.attach(&established, &handle, initialized);

@@ -116,8 +116,10 @@ impl Link {
                 return;
             }
             // What changed while nobody could tell.
-            let session = handle.session();
-            if session != known && events.send(Event::Session(session)).await.is_err() {
+            let session = handle.session().filter(|session| Some(session) != known.as_ref());
+            if let Some(session) = session
+                && events.send(Event::Session(session)).await.is_err()
+            {
                 return;
             }
         }

@@ -36,7 +36,7 @@ async fn shows_its_token_and_learns_who_it_is() {
     assert!(initialize.resume.is_none());
     assert_eq!((initialize.client.name.as_str(), initialize.client.version.as_str()), ("test", "1.2.3"));
     assert_eq!((agent.identity().name.as_str(), agent.identity().generation), ("desk", 4));
-    assert_eq!(agent.session(), session(false));
+    assert_eq!(agent.session(), Some(session(false)));
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn the_session_and_the_power_are_told() {
     served.peer.notify(method::SESSION_CHANGED, &json!({ "session": session(true) })).unwrap();
     served.peer.notify(method::POWER_CHANGED, &json!({ "event": "suspend" })).unwrap();
     assert!(matches!(within(agent.next()).await, Some(Event::Session(facts)) if facts.locked));
-    assert!(agent.session().locked);
+    assert!(agent.session().unwrap().locked);
     assert!(matches!(within(agent.next()).await, Some(Event::Power(PowerEvent::Suspend))));
 }
 
@@ -200,7 +200,7 @@ async fn comes_back_with_the_resume_secret_and_says_again_what_it_said() {
 async fn what_changed_while_the_service_was_away_is_told_and_a_service_that_goes_again_is_waited_for() {
     let mut service = Service::start("sdk-away");
     let (mut agent, served) = connected(&service).await;
-    assert!(!agent.session().locked);
+    assert!(!agent.session().unwrap().locked);
     served.peer.close("the service restarts");
     assert!(matches!(within(agent.next()).await, Some(Event::Disconnected)));
     service.leave().await;
@@ -208,7 +208,7 @@ async fn what_changed_while_the_service_was_away_is_told_and_a_service_that_goes
     let _served = service.serve(Some(secret())).await;
     assert!(matches!(within(agent.next()).await, Some(Event::Reconnected)));
     let Some(Event::Session(session)) = within(agent.next()).await else { panic!() };
-    assert!(session.locked && agent.session().locked);
+    assert!(session.locked && agent.session().unwrap().locked);
 }
 
 #[tokio::test]

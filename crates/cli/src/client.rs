@@ -182,7 +182,10 @@ fn with_candidates(text: &str, lead: &str, error: &RpcError) -> String {
 /// A candidate the way it is typed.
 fn candidate(candidate: &Candidate) -> String {
     let agent = candidate.agent.as_deref().map(|agent| format!("{agent} ")).unwrap_or_default();
-    visible(&format!("  {agent}--session {} ({})", candidate.session, candidate.user.name))
+    visible(&match &candidate.session {
+        Some(session) => format!("  {agent}--session {session} ({})", candidate.user.name),
+        None => format!("  {agent}--user {}", candidate.user.name),
+    })
 }
 
 #[cfg(test)]
@@ -205,8 +208,8 @@ mod tests {
     fn a_refusal_shows_what_could_be_typed_instead() {
         let alice = User { name: "alice".to_owned(), id: "1001".to_owned() };
         let candidates = vec![
-            Candidate { agent: Some("desk".to_owned()), session: "2".to_owned(), user: alice.clone() },
-            Candidate { agent: Some("desk".to_owned()), session: "5".to_owned(), user: alice },
+            Candidate { agent: Some("desk".to_owned()), session: Some("2".to_owned()), user: alice.clone() },
+            Candidate { agent: Some("desk".to_owned()), session: Some("5".to_owned()), user: alice },
         ];
         let error = RpcError::new(code::AMBIGUOUS, "2 agents match; choose one, or use --all")
             .with_data(&Candidates { candidates });

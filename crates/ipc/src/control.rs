@@ -120,9 +120,12 @@ pub struct Unserved {
 pub struct AgentStatus {
     /// The agent's name in the configuration.
     pub agent: String,
-    /// The operating system's id of its session.
-    pub session: String,
-    /// Whose session it is.
+    /// Whether it serves a session or the machine.
+    #[serde(default)]
+    pub kind: AgentKind,
+    /// The operating system's id of its session; null for a worker, which has none.
+    pub session: Option<String>,
+    /// Whose session it is; for a worker the account that it runs as, whose id is empty until the account was found.
     pub user: User,
     /// What it is doing.
     pub state: AgentState,
@@ -148,6 +151,17 @@ pub struct AgentStatus {
     pub status: Option<String>,
     /// Whether it failed more often than its restart limit allows.
     pub crash_loop: bool,
+}
+
+/// What an instance serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgentKind {
+    /// An agent, in a session.
+    #[default]
+    Agent,
+    /// A worker, for the machine.
+    Worker,
 }
 
 /// What an instance is doing.
@@ -355,9 +369,9 @@ pub struct Candidates {
 pub struct Candidate {
     /// The agent's name; null where only a session was asked for.
     pub agent: Option<String>,
-    /// The operating system's id of the session.
-    pub session: String,
-    /// Whose session it is.
+    /// The operating system's id of the session; null for a worker.
+    pub session: Option<String>,
+    /// Whose session it is, or whom the worker runs as.
     pub user: User,
 }
 

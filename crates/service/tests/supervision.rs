@@ -9,12 +9,12 @@ mod common;
 use std::time::Duration;
 
 use bilayer_agent::{Agent, Event};
-use bilayer_ipc::control::{AgentState, AgentStatus, Delivery};
+use bilayer_ipc::control::{AgentKind, AgentState, AgentStatus, Delivery};
 use bilayer_ipc::method;
 use bilayer_ipc::peer::CallError;
 use bilayer_ipc::rpc::code;
 use bilayer_platform::{Hint, State};
-use common::{DEADLINE, ROLE, World, session};
+use common::{DEADLINE, ROLE, World, session, until};
 use serde_json::{Value, json};
 
 /// Not a test of its own: the part of an agent, where this program is started as one.
@@ -115,6 +115,37 @@ async fn an_agent_is_told_of_locks_power_and_messages() {
     world.stop().await;
 }
 
+const WORKER: &str = "[worker.sync]\naccount = \"nobody\"\n{role:agent}\n";
+
+#[tokio::test]
+async fn a_worker_needs_nobody_and_is_an_agent_in_all_else() {
+    let world = World::start("worker", WORKER).await;
+    let first = world.agent("sync", "ready", ready).await;
+    assert_eq!((first.kind, first.session), (AgentKind::Worker, None));
+    assert_ne!(first.user.name, "nobody", "in a console there is one user");
+    world.director.sessions(vec![session("2", "alice")]);
+    world.director.hint(Hint::Suspend);
+    world.agent("sync", "told", |agent| agent.status.as_deref() == Some("power Suspend")).await;
+    world.director.hint(Hint::Resume);
+    let call = json!({"selector": {"agent": "sync"}, "method": "test/back"});
+    let answer: Value = world.control().await.call(method::AGENTS_CALL, &call).await.unwrap();
+    assert_eq!(answer, json!({"to": "and fro"}));
+    let status = world.status().await;
+    assert!(status.sessions[0].unserved.is_empty(), "nobody misses it in a session");
+    let select = json!({"agent": "sync", "session": "2"});
+    let refused = world.control().await.call::<Value>(method::AGENTS_STOP, &select).await;
+    assert!(matches!(refused, Err(CallError::Answer(error)) if error.code == code::NO_SUCH));
+    let select = json!({"agent": "sync", "user": first.user.name});
+    let restarted: Value = world.control().await.call(method::AGENTS_RESTART, &select).await.unwrap();
+    assert_eq!((&restarted[0]["state"], &restarted[0]["kind"]), (&json!("stopping"), &json!("worker")));
+    let second = world.agent("sync", "ready again", |agent| ready(agent) && agent.generation == 2).await;
+    assert!(!alive(first.pid));
+    world.reload("").await.unwrap();
+    until("it is gone", || async { world.status().await.agents.is_empty().then_some(()) }).await;
+    assert!(!alive(second.pid));
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn an_agent_and_its_service_call_each_other() {
     let world = World::start("call", AGENT).await;
@@ -158,10 +189,8 @@ async fn a_reload_restarts_what_changed_and_nothing_else() {
     let reloaded = world.reload("[agent.desk]\n{role:agent}\nenv.COLOUR = 'red'\n").await.unwrap();
     assert_eq!(reloaded.removed, ["other", "third"]);
     assert_eq!(world.agent("desk", "ready", ready).await.pid, again.pid);
-    common::until("the removed agents end", || async {
-        (!alive(other.pid) && !alive(third.pid)).then_some(())
-    })
-    .await;
+    until("the removed agents end", || async { (!alive(other.pid) && !alive(third.pid)).then_some(()) })
+        .await;
     world.stop().await;
 }
 
@@ -172,7 +201,7 @@ async fn one_that_ignores_the_stop_is_killed_at_the_end_of_its_grace() {
     let desk = world.agent("desk", "ready", ready).await;
     let asked = std::time::Instant::now();
     world.director.sessions(Vec::new());
-    common::until("it is killed", || async { (!alive(desk.pid)).then_some(()) }).await;
+    until("it is killed", || async { (!alive(desk.pid)).then_some(()) }).await;
     assert!(asked.elapsed() < DEADLINE);
     // SIGTERM at half of it ends a program that does not catch it.
     assert!(asked.elapsed() >= Duration::from_millis(200), "{:?}", asked.elapsed());
@@ -247,8 +276,7 @@ async fn a_clean_exit_waits_for_a_logoff() {
     assert_eq!(waiting.last_exit.unwrap().code, Some(0));
     assert!(waiting.next_retry.is_some());
     world.director.sessions(Vec::new());
-    common::until("the instance is gone", || async { world.status().await.agents.is_empty().then_some(()) })
-        .await;
+    until("the instance is gone", || async { world.status().await.agents.is_empty().then_some(()) }).await;
     world.stop().await;
 }
 

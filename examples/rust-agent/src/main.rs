@@ -55,15 +55,19 @@ async fn serve(options: &Options) -> anyhow::Result<ExitCode> {
         Agent::builder("rust-agent", env!("CARGO_PKG_VERSION")).connect().await.context("cannot start")?;
     tracing_subscriber::registry().with(agent.log_layer()).init();
     let (identity, session) = (agent.identity(), agent.session());
-    println!(
-        "agent {} (launch {}) serves {} in session {}",
-        identity.name, identity.generation, session.user.name, session.id
-    );
-    agent.status(format!("serving {}", session.user.name))?;
+    let serves = match &session {
+        Some(session) => format!("{} in session {}", session.user.name, session.id),
+        None => "the machine".to_owned(),
+    };
+    println!("agent {} (launch {}) serves {serves}", identity.name, identity.generation);
+    agent.status(match &session {
+        Some(session) => format!("serving {}", session.user.name),
+        None => "serving the machine".to_owned(),
+    })?;
     if !options.never_ready {
         agent.ready()?;
     }
-    info!(session = session.id, "ready");
+    info!(session = session.map_or_else(String::new, |session| session.id), "ready");
     while let Some(event) = agent.next().await {
         match event {
             Event::Stop(stop) if options.ignore_stop => {
@@ -84,11 +88,14 @@ async fn serve(options: &Options) -> anyhow::Result<ExitCode> {
                     Ok(params) => request.reply(&params),
                     Err(error) => request.fail(error),
                 },
-                "example/session" => request.reply(&json!({
-                    "session": agent.session().id,
-                    "user": agent.session().user.name,
-                    "locked": agent.session().locked,
-                })),
+                "example/session" => {
+                    let session = agent.session();
+                    request.reply(&json!({
+                        "session": session.as_ref().map(|session| &session.id),
+                        "user": session.as_ref().map(|session| &session.user.name),
+                        "locked": session.as_ref().map(|session| session.locked),
+                    }));
+                }
                 "example/exit" => match exit_code(&request.params::<Value>()) {
                     Some(code) => {
                         request.reply(&());

@@ -39,7 +39,8 @@ async function main(): Promise<void> {
     client: { name: "typescript-agent", version: "0.1.0" },
   });
   const { agent, session } = welcome;
-  console.log(`agent ${agent.name} (launch ${agent.generation}) serves ${session.user.name} in session ${session.id}`);
+  const serves = session ? `${session.user.name} in session ${session.id}` : "the machine";
+  console.log(`agent ${agent.name} (launch ${agent.generation}) serves ${serves}`);
   if (welcome.heartbeat_ms !== undefined) {
     beat = setInterval(() => void connection.sendNotification(messages.heartbeat), welcome.heartbeat_ms / 3);
   }

@@ -21,7 +21,8 @@ export interface Initialize {
 export interface Initialized {
   protocol: number;
   agent: { name: string; generation: number };
-  session: Session;
+  /** Absent for a worker, which belongs to the machine. */
+  session?: Session;
   heartbeat_ms?: number;
 }
 

@@ -75,7 +75,7 @@ pub(super) fn table(
     for agent in agents {
         table.row(vec![
             Cell::new(&agent.agent),
-            Cell::new(&agent.session),
+            Cell::or_dash(agent.session.as_ref()),
             Cell::new(&agent.user.name),
             Cell::toned(state(agent), tone(agent)),
             Cell::or_dash(agent.pid),

@@ -52,7 +52,13 @@ fn check(file: &Path, screen: &Screen) -> Result<(), Failure> {
         text.push_str("\n\n");
     }
     let config = &loaded.config;
-    text.push_str(&format!("ok: {} runs {}\n", config.service.name, count(config.agents.len(), "agent")));
+    let agents = count(config.agents.len(), "agent");
+    let both = match (config.agents.len(), config.workers.len()) {
+        (_, 0) => agents,
+        (0, workers) => count(workers, "worker"),
+        (_, workers) => format!("{agents} and {}", count(workers, "worker")),
+    };
+    text.push_str(&format!("ok: {} runs {both}\n", config.service.name));
     text.push_str(match config.service.on_service_stop {
         OnServiceStop::Stop => "agents end with the service\n",
         OnServiceStop::Keep => {
@@ -63,6 +69,12 @@ fn check(file: &Path, screen: &Screen) -> Result<(), Failure> {
     for agent in &config.agents {
         let program = agent.command.program.display().to_string();
         table.row(vec![Cell::new(&agent.name), Cell::new(place(&agent.spec)), Cell::new(program)]);
+    }
+    for worker in &config.workers {
+        let program = worker.command.program.display().to_string();
+        let account = worker.account.as_deref().unwrap_or("whoever runs it in a console");
+        let place = format!("{}, as {account}", place(&worker.spec));
+        table.row(vec![Cell::new(&worker.name), Cell::new(place), Cell::new(program)]);
     }
     if !table.is_empty() {
         text.push_str(&table.render(screen));

@@ -91,7 +91,9 @@ fn service(service: &ServiceStatus, now: Timestamp, screen: &Screen) -> String {
 #[cfg(test)]
 mod tests {
     use bilayer_ipc::agent::{SessionKind, SessionState, User};
-    use bilayer_ipc::control::{AgentState, AgentStatus, LastExit, Reason, SessionStatus, Unserved};
+    use bilayer_ipc::control::{
+        AgentKind, AgentState, AgentStatus, LastExit, Reason, SessionStatus, Unserved,
+    };
 
     use super::*;
 
@@ -118,7 +120,8 @@ mod tests {
     fn agent(name: &str, session: &str, owner: &str, state: AgentState, reason: &str) -> AgentStatus {
         AgentStatus {
             agent: name.to_owned(),
-            session: session.to_owned(),
+            kind: AgentKind::Agent,
+            session: Some(session.to_owned()),
             user: user(owner),
             state,
             reason: Reason { code: "x".to_owned(), text: reason.to_owned() },
@@ -176,6 +179,12 @@ mod tests {
             AgentState::Held,
             "the program /opt/acme/bin/desk does not exist; install it or correct `command`",
         );
+        let worker = AgentStatus {
+            pid: Some(4730),
+            kind: AgentKind::Worker,
+            session: None,
+            ..agent("index", "", "acme-worker", AgentState::Running, "runs")
+        };
         let elsewhere = Unserved {
             agent: "tray".to_owned(),
             reason: Reason {
@@ -204,7 +213,7 @@ mod tests {
                 sessions_error: None,
             },
             sessions: vec![session("2", "alice", SessionState::Active), locked],
-            agents: vec![ready, connecting, held, looping],
+            agents: vec![ready, connecting, held, looping, worker],
         }
     }
 

@@ -28,7 +28,7 @@ impl Translator {
             Observation::Removed(instance) => (*instance, What::Removed),
             Observation::Agent(status) => {
                 let who = Who {
-                    session: status.session.clone(),
+                    session: status.session.clone().unwrap_or_default(),
                     agent: status.agent.clone(),
                     user: status.user.name.clone(),
                 };

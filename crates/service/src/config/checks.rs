@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use bilayer_platform::Account;
+
 /// Answers about the machine. The service asks its platform; tests make the answers up.
 pub trait Checks {
     /// Who other than root or the administrators could change what is at `path`, by writing to it or to a folder above
@@ -52,6 +54,16 @@ pub trait Checks {
     /// Whether the logon screen of the machine is a session.
     fn has_greeters(&self) -> bool {
         bilayer_platform::HAS_GREETERS
+    }
+
+    /// Whether a worker of a service, which itself runs as `runs_as`, can run as `account`; whether there is such an account is
+    /// another question.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, to follow "account `…`, which".
+    fn worker_account(&self, account: &str, service: &str, runs_as: &Account) -> Result<(), Refusal> {
+        bilayer_platform::check_worker_account(account, service, runs_as).map_err(Refusal)
     }
 
     /// Whether the machine knows a user of this name or id; `None` if that cannot be told.
@@ -149,6 +161,10 @@ impl Checks for Unchecked {
 
     fn has_greeters(&self) -> bool {
         true
+    }
+
+    fn worker_account(&self, _account: &str, _service: &str, _runs_as: &Account) -> Result<(), Refusal> {
+        Ok(())
     }
 
     fn executable(&self, _program: &Path) -> Result<(), Refusal> {

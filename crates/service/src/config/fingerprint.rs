@@ -2,14 +2,26 @@
 
 use bilayer_core::{OnServiceStop, Spec, Survivors};
 
-use super::Command;
 use super::agent::words;
+use super::{Command, Worker};
 
 /// FNV-1a over all that a running process was given and cannot be given again: the command, its environment, the heartbeat
 /// that it was told at the handshake, how its descendants are held, whether it outlives the service and which token it has.
 /// The same on every machine and in every version:
 /// a service that was updated compares it with what the one before it wrote down.
 pub(super) fn fingerprint(command: &Command, spec: &Spec, on_service_stop: OnServiceStop) -> u64 {
+    hash(command, spec, on_service_stop).0
+}
+
+/// The same of a worker: its account counts, too.
+pub(super) fn worker_fingerprint(worker: &Worker, on_service_stop: OnServiceStop) -> u64 {
+    let mut hash = hash(&worker.command, &worker.spec, on_service_stop);
+    hash.part(b"worker");
+    hash.part(worker.account.as_deref().unwrap_or_default().as_bytes());
+    hash.0
+}
+
+fn hash(command: &Command, spec: &Spec, on_service_stop: OnServiceStop) -> Fnv {
     let mut hash = Fnv::default();
     hash.part(command.program.as_os_str().as_encoded_bytes());
     hash.count(command.args.len());
@@ -35,7 +47,7 @@ pub(super) fn fingerprint(command: &Command, spec: &Spec, on_service_stop: OnSer
         hash.part(words::elevation(command.elevation).as_bytes());
         hash.part(words::token(command.token).as_bytes());
     }
-    hash.0
+    hash
 }
 
 /// <http://www.isthe.com/chongo/tech/comp/fnv/>

@@ -24,8 +24,10 @@ mod schema;
 mod sections;
 mod service;
 mod source;
+mod supervised;
 mod syntax;
 mod value;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,6 +50,8 @@ pub struct Config {
     pub service: Service,
     /// Every `[agent.NAME]`, sorted by name; names are unique.
     pub agents: Vec<Agent>,
+    /// Every `[worker.NAME]`, sorted by name; no worker has the name of an agent.
+    pub workers: Vec<Worker>,
     /// `[log]`.
     pub log: Log,
     /// `[wire]`.
@@ -89,6 +93,20 @@ pub struct Agent {
     pub spec: Spec,
 }
 
+/// One `[worker.NAME]`: a program that belongs to no session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// `NAME`: `[a-z][a-z0-9-]{0,31}`.
+    pub name: String,
+    /// Who it runs as. `None`: whoever runs a console; a service was told.
+    pub account: Option<String>,
+    /// What is started.
+    pub command: Command,
+    /// When it is stopped and restarted; `spec.fingerprint` covers the account and the command too, and whether the worker outlives
+    /// the service.
+    pub spec: Spec,
+}
+
 /// What is started, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -96,7 +114,7 @@ pub struct Command {
     pub program: PathBuf,
     /// Its arguments, without the program itself.
     pub args: Vec<String>,
-    /// Its working directory, absolute; `None` is the user's home.
+    /// Its working directory, absolute; `None` is the home of its user.
     pub cwd: Option<PathBuf>,
     /// Variables added last to the session's environment, sorted by name. None begins with `BILAYER_`.
     pub env: Vec<(String, String)>,
@@ -121,6 +139,14 @@ pub struct Log {
     pub max_total: u64,
     /// A file older than this goes.
     pub max_age: Duration,
+}
+
+impl Config {
+    /// Whatever the service keeps running, by name: agents, then workers.
+    pub fn supervised(&self) -> impl Iterator<Item = (&str, &Spec)> {
+        let agents = self.agents.iter().map(|agent| (&*agent.name, &agent.spec));
+        agents.chain(self.workers.iter().map(|worker| (&*worker.name, &worker.spec)))
+    }
 }
 
 impl Default for Log {

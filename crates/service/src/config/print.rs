@@ -3,12 +3,14 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::path::Path;
 
+use bilayer_core::Spec;
 use bilayer_platform::{Elevation, TokenSource};
 
 use super::agent::words;
 use super::service::words as managed;
+use super::supervised::words as common;
 use super::value::{show_duration, show_size};
-use super::{Account, Agent, Config, Service, StartType};
+use super::{Account, Agent, Command, Config, Service, StartType, Worker};
 
 /// `config` as TOML with every default written out. Loading the text again gives the same configuration.
 pub fn print(config: &Config) -> String {
@@ -27,6 +29,10 @@ fn write(config: &Config, out: &mut String) -> fmt::Result {
     for agent in &config.agents {
         writeln!(out)?;
         write_agent(agent, out)?;
+    }
+    for worker in &config.workers {
+        writeln!(out)?;
+        write_worker(worker, out)?;
     }
     let log = &config.log;
     writeln!(out, "\n[log]")?;
@@ -75,9 +81,7 @@ fn write_managed(service: &Service, out: &mut String) -> fmt::Result {
 fn write_agent(agent: &Agent, out: &mut String) -> fmt::Result {
     let Agent { name, command, spec } = agent;
     writeln!(out, "[agent.{name}]")?;
-    let program = command.program.to_string_lossy();
-    let line: Vec<&str> = std::iter::once(&*program).chain(command.args.iter().map(String::as_str)).collect();
-    writeln!(out, "command = {}", List(&line))?;
+    write_command(command, out)?;
     writeln!(out, "sessions = \"{}\"", words::sessions(spec.serve))?;
     let filters = [("users", &spec.users), ("groups", &spec.groups)];
     for (key, names) in filters {
@@ -99,14 +103,54 @@ fn write_agent(agent: &Agent, out: &mut String) -> fmt::Result {
     writeln!(out, "on_leave = \"{}\"", words::on_leave(spec.on_leave))?;
     writeln!(out, "while_locked = \"{}\"", words::while_locked(spec.while_locked))?;
     writeln!(out, "needs_display = {}", spec.needs_display)?;
+    write_spec(spec, out)?;
+    match &command.cwd {
+        Some(cwd) => writeln!(out, "cwd = {}", text_of(cwd))?,
+        None => writeln!(out, "# cwd: the user's home")?,
+    }
+    let shown = |is_default: bool| bilayer_platform::HAS_TOKENS || !is_default;
+    if shown(command.elevation == Elevation::default()) {
+        writeln!(out, "elevation = \"{}\"", words::elevation(command.elevation))?;
+    }
+    if shown(command.token == TokenSource::default()) {
+        writeln!(out, "token = \"{}\"", words::token(command.token))?;
+    }
+    write_tables("agent", name, command, spec, out)
+}
+
+fn write_worker(worker: &Worker, out: &mut String) -> fmt::Result {
+    let Worker { name, account, command, spec } = worker;
+    writeln!(out, "[worker.{name}]")?;
+    write_command(command, out)?;
+    match account {
+        Some(account) => writeln!(out, "account = {}", Text(account))?,
+        None => writeln!(out, "# account: yours, in a console; a service must be told")?,
+    }
+    write_spec(spec, out)?;
+    match &command.cwd {
+        Some(cwd) => writeln!(out, "cwd = {}", text_of(cwd))?,
+        None => writeln!(out, "# cwd: the account's home")?,
+    }
+    write_tables("worker", name, command, spec, out)
+}
+
+fn write_command(command: &Command, out: &mut String) -> fmt::Result {
+    let program = command.program.to_string_lossy();
+    let line: Vec<&str> = std::iter::once(&*program).chain(command.args.iter().map(String::as_str)).collect();
+    writeln!(out, "command = {}", List(&line))?;
+    writeln!(out, "trust_writable_program = {}", command.trust_writable_program)
+}
+
+/// What a spec says that is not about sessions.
+fn write_spec(spec: &Spec, out: &mut String) -> fmt::Result {
     writeln!(out, "stop.grace = \"{}\"", show_duration(spec.grace))?;
     let restart = &spec.restart;
-    writeln!(out, "restart.on = \"{}\"", words::restart_on(restart.on))?;
+    writeln!(out, "restart.on = \"{}\"", common::restart_on(restart.on))?;
     writeln!(out, "restart.delay_max = \"{}\"", show_duration(restart.delay_max))?;
     writeln!(out, "restart.healthy_after = \"{}\"", show_duration(restart.healthy_after))?;
     writeln!(out, "restart.limit.count = {}", restart.limit.count)?;
     writeln!(out, "restart.limit.within = \"{}\"", show_duration(restart.limit.within))?;
-    writeln!(out, "restart.limit.then = \"{}\"", words::past_limit(restart.limit.then))?;
+    writeln!(out, "restart.limit.then = \"{}\"", common::past_limit(restart.limit.then))?;
     match spec.heartbeat {
         Some(heartbeat) => writeln!(out, "heartbeat = \"{}\"", show_duration(heartbeat))?,
         None => writeln!(out, "# heartbeat: off")?,
@@ -115,27 +159,19 @@ fn write_agent(agent: &Agent, out: &mut String) -> fmt::Result {
         Some(ready_within) => writeln!(out, "ready_within = \"{}\"", show_duration(ready_within))?,
         None => writeln!(out, "# ready_within: off")?,
     }
-    match &command.cwd {
-        Some(cwd) => writeln!(out, "cwd = {}", text_of(cwd))?,
-        None => writeln!(out, "# cwd: the user's home")?,
-    }
-    writeln!(out, "descendants = \"{}\"", words::descendants(spec.survivors))?;
-    writeln!(out, "trust_writable_program = {}", command.trust_writable_program)?;
-    let shown = |is_default: bool| bilayer_platform::HAS_TOKENS || !is_default;
-    if shown(command.elevation == Elevation::default()) {
-        writeln!(out, "elevation = \"{}\"", words::elevation(command.elevation))?;
-    }
-    if shown(command.token == TokenSource::default()) {
-        writeln!(out, "token = \"{}\"", words::token(command.token))?;
-    }
+    writeln!(out, "descendants = \"{}\"", common::descendants(spec.survivors))
+}
+
+/// The tables below, which come last.
+fn write_tables(section: &str, name: &str, command: &Command, spec: &Spec, out: &mut String) -> fmt::Result {
     if !spec.exit_codes.is_empty() {
-        writeln!(out, "\n[agent.{name}.exit_codes]")?;
+        writeln!(out, "\n[{section}.{name}.exit_codes]")?;
         for (exit, meaning) in &spec.exit_codes {
-            writeln!(out, "{} = \"{}\"", words::exit(*exit), words::meaning(*meaning))?;
+            writeln!(out, "{} = \"{}\"", common::exit(*exit), common::meaning(*meaning))?;
         }
     }
     if !command.env.is_empty() {
-        writeln!(out, "\n[agent.{name}.env]")?;
+        writeln!(out, "\n[{section}.{name}.env]")?;
         for (variable, value) in &command.env {
             writeln!(out, "{} = {}", Text(variable), Text(value))?;
         }

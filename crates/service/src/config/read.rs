@@ -90,11 +90,19 @@ pub(super) struct Table<'a> {
     span: Option<Range<usize>>,
     entries: Option<&'a DeTable<'a>>,
     asked: Vec<&'static str>,
+    /// Keys that are known, and known to have no place here.
+    refused: Vec<&'static str>,
 }
 
 impl<'a> Table<'a> {
     pub(super) fn document(entries: &'a DeTable<'a>) -> Self {
-        Self { path: String::new(), span: None, entries: Some(entries), asked: Vec::new() }
+        Self {
+            path: String::new(),
+            span: None,
+            entries: Some(entries),
+            asked: Vec::new(),
+            refused: Vec::new(),
+        }
     }
 
     /// The value of a key, through a reader that notes what is wrong with it. `None`: absent or wrong.
@@ -132,9 +140,23 @@ impl<'a> Table<'a> {
         read(node, findings)
     }
 
+    /// A key that is known elsewhere and has no place here: says so where the file has it, and offers it to nobody.
+    pub(super) fn refuse(&mut self, key: &'static str, what: &str, hint: &str, findings: &mut Findings) {
+        self.refused.push(key);
+        let Some(value) = self.entries.and_then(|entries| entries.get(key)) else { return };
+        let node = Node { path: self.path_of(key), span: value.span(), value: value.get_ref() };
+        node.wrong(what, findings).hint(hint);
+    }
+
     /// A table below this one; an empty one if it is absent or something else, which is then a mistake.
     pub(super) fn table(&mut self, key: &'static str, findings: &mut Findings) -> Table<'a> {
-        let absent = Table { path: self.path_of(key), span: None, entries: None, asked: Vec::new() };
+        let absent = Table {
+            path: self.path_of(key),
+            span: None,
+            entries: None,
+            asked: Vec::new(),
+            refused: Vec::new(),
+        };
         self.read(key, findings, Node::table).unwrap_or(absent)
     }
 
@@ -163,7 +185,8 @@ impl<'a> Table<'a> {
     pub(super) fn finish_with(mut self, below: &[&str], findings: &mut Findings) {
         let Some(entries) = self.entries else { return };
         self.asked.sort_unstable();
-        for key in entries.keys().filter(|key| !self.asked.contains(&&**key.get_ref())) {
+        let is_known = |key: &str| self.asked.contains(&key) || self.refused.contains(&key);
+        for key in entries.keys().filter(|key| !is_known(key.get_ref())) {
             let name = key.get_ref();
             let place = match &*self.path {
                 "" => "at the top of the file".to_owned(),
@@ -216,6 +239,7 @@ impl<'a> Node<'a> {
                 span: Some(self.span),
                 entries: Some(entries),
                 asked: Vec::new(),
+                refused: Vec::new(),
             }),
             _ => self.wrong_type("a table", findings),
         }

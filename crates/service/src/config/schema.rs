@@ -24,13 +24,15 @@ const NAME: &str = "^[a-z][a-z0-9-]{0,31}$";
 const VARIABLE: &str = "^(?![Bb][Ii][Ll][Aa][Yy][Ee][Rr]_)[^=]+$";
 const EXIT: &str = "^([0-9]+|0[xX][0-9A-Fa-f]+|SIG[A-Z0-9]+)$";
 
-/// The configuration of one service and its agents.
+/// The configuration of one service, its agents and its workers.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, extend("required" = ["service"]))]
 struct File {
     service: Service,
     #[schemars(extend("propertyNames" = { "pattern": NAME }))]
     agent: BTreeMap<String, Agent>,
+    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
+    worker: BTreeMap<String, Worker>,
     log: Log,
     wire: Wire,
 }
@@ -147,7 +149,51 @@ struct Agent {
     token: String,
 }
 
-/// How the agent is stopped.
+/// One worker: a program that runs once for the machine, whoever is logged on, as the account that is named here.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = ["command"]))]
+struct Worker {
+    /// The program and its arguments, one text each. No shell reads them. A privileged service wants the program's whole
+    /// path; in the foreground, a path is taken from the folder of this file and a bare name is looked up in `PATH`.
+    #[schemars(extend("minItems" = 1))]
+    command: Vec<String>,
+    /// Who it runs as: on Linux a user by name or uid; on Windows `LocalService`, `NetworkService` or a group-managed
+    /// `DOMAIN\NAME$`. `root` and `LocalSystem` are possible, and have all rights. A privileged service has to be told; in the
+    /// foreground it runs as whoever started that.
+    account: String,
+    stop: Stop,
+    restart: Restart,
+    /// The longest silence before the worker counts as hung and is restarted; it is told this time and sends heartbeats by
+    /// itself. Without it: none is asked for. From 1s to 1h.
+    #[schemars(extend("pattern" = TIME))]
+    heartbeat: String,
+    /// How soon after its start the worker must say that it is ready, or it is restarted. Without it: nobody waits for it.
+    /// From 100ms to 1h.
+    #[schemars(extend("pattern" = TIME))]
+    ready_within: String,
+    /// What its exits mean. A key is an exit code (`64`), a hexadecimal status (`"0xC0000005"`) or a signal (`"SIGTERM"`). A
+    /// meaning is `restart` (a failure), `restart-now` (none: at once), `hold` (until a person says otherwise) or `release` (it
+    /// left on purpose, until a person starts it).
+    #[schemars(extend(
+        "propertyNames" = { "pattern": EXIT },
+        "additionalProperties" = { "enum": ["restart", "restart-now", "hold", "release"] },
+    ))]
+    exit_codes: BTreeMap<String, String>,
+    /// Its environment, besides what the system knows of the account. Names that begin with `BILAYER_` are the service's own.
+    #[schemars(extend("propertyNames" = { "pattern": VARIABLE }))]
+    env: BTreeMap<String, String>,
+    /// Its working directory. Without it: the account's home, or the root folder where that cannot be entered.
+    cwd: String,
+    /// What becomes of processes that it leaves behind when it ends.
+    #[schemars(extend("enum" = ["kill", "leave"], "default" = "kill"))]
+    descendants: String,
+    /// Start the program although someone other than root or the administrators could change it. Whoever can then decides
+    /// what runs as this account.
+    #[schemars(extend("default" = false))]
+    trust_writable_program: bool,
+}
+
+/// How it is stopped.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, extend("required" = []))]
 struct Stop {
@@ -156,7 +202,7 @@ struct Stop {
     grace: String,
 }
 
-/// When and how soon the agent is started again. The first restart after a failure is immediate; then the delay doubles from
+/// When and how soon it is started again. The first restart after a failure is immediate; then the delay doubles from
 /// 100 ms.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, extend("required" = []))]
@@ -167,7 +213,7 @@ struct Restart {
     /// The longest delay. From 100ms to 1h.
     #[schemars(extend("pattern" = TIME, "default" = "1m"))]
     delay_max: String,
-    /// An agent that ran this long starts its delays over. From 1s to 1d.
+    /// One that ran this long starts its delays over. From 1s to 1d.
     #[schemars(extend("pattern" = TIME, "default" = "1m"))]
     healthy_after: String,
     limit: Limit,

@@ -7,12 +7,13 @@ use toml::de::DeTable;
 use tracing::Level;
 
 use super::agent::agents;
-use super::fingerprint::fingerprint;
+use super::fingerprint::{fingerprint, worker_fingerprint};
 use super::program::absolute_folder;
 use super::read::{Findings, Table};
 use super::source::Source;
 use super::syntax;
 use super::value::{duration, integer, one_of, show_size, size};
+use super::worker::{Employer, workers};
 use super::{Config, Loading, Log, service};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,8 +37,16 @@ pub(super) fn file(source: &Source, how: &Loading<'_>, findings: &mut Findings) 
         return None;
     }
     let service = service::section(document.table("service", findings), how, findings);
-    let mut agents = agents(document.table("agent", findings), source, how, findings);
-    let service = service.agree(&agents, how, findings);
+    let (of_agents, of_workers) = (document.table("agent", findings), document.table("worker", findings));
+    if of_agents.is_empty() && of_workers.is_empty() && !findings.incomplete {
+        findings
+            .warning(None, "there is no agent in this file: nothing will be started")
+            .hint("add one: `[agent.desk]` with its `command`");
+    }
+    let mut agents = agents(of_agents, source, how, findings);
+    let employer = Employer { name: service.name(), account: service.account(), agents: &agents };
+    let mut workers = workers(of_workers, &employer, source, how, findings);
+    let service = service.agree(&agents, &workers, how, findings);
     let log = log(document.table("log", findings), source, how, findings);
     let wire = wire(document.table("wire", findings), findings);
     document.finish(findings);
@@ -46,7 +55,10 @@ pub(super) fn file(source: &Source, how: &Loading<'_>, findings: &mut Findings) 
     for agent in &mut agents {
         agent.spec.fingerprint = fingerprint(&agent.command, &agent.spec, service.on_service_stop);
     }
-    Some(Config { service, agents, log, wire, source: source.path.clone() })
+    for worker in &mut workers {
+        worker.spec.fingerprint = worker_fingerprint(worker, service.on_service_stop);
+    }
+    Some(Config { service, agents, workers, log, wire, source: source.path.clone() })
 }
 
 const LEVELS: [(&str, Level); 5] = [

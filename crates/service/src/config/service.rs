@@ -7,7 +7,7 @@ use bilayer_platform::{Account, StartType};
 
 use super::read::{Findings, Node, Table, shown};
 use super::value::{duration, name, one_of, show_duration, text};
-use super::{Agent, Loading, Service};
+use super::{Agent, Loading, Service, Worker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -33,6 +33,18 @@ pub(super) struct Section<'a> {
     service: Option<Service>,
     account: Option<Node<'a>>,
     preshutdown: Option<Node<'a>>,
+}
+
+impl Section<'_> {
+    /// The service's name, or nothing where the file has none.
+    pub(super) fn name(&self) -> &str {
+        self.service.as_ref().map_or("", |service| &service.name)
+    }
+
+    /// Who it runs as.
+    pub(super) fn account(&self) -> &Account {
+        self.service.as_ref().map_or(&Account::LocalSystem, |service| &service.account)
+    }
 }
 
 /// Reads the section.
@@ -147,10 +159,11 @@ fn dependencies(node: Node<'_>, service: &str, findings: &mut Findings) -> Optio
 }
 
 impl Section<'_> {
-    /// The section, once it agrees with the agents.
+    /// The section, once it agrees with the agents and workers.
     pub(super) fn agree(
         self,
         agents: &[Agent],
+        workers: &[Worker],
         how: &Loading<'_>,
         findings: &mut Findings,
     ) -> Option<Service> {
@@ -169,14 +182,17 @@ impl Section<'_> {
                 "only LocalSystem is given the right to start programs as other users; leave `account` out",
             );
         }
-        let Some(patient) = agents.iter().max_by_key(|agent| agent.spec.grace) else { return Some(service) };
-        let grace = patient.spec.grace;
+        let graces = agents.iter().map(|agent| ("agent", &agent.name, agent.spec.grace));
+        let graces = graces.chain(workers.iter().map(|worker| ("worker", &worker.name, worker.spec.grace)));
+        let Some((kind, patient, grace)) = graces.max_by_key(|(_, _, grace)| *grace) else {
+            return Some(service);
+        };
         if let (Some(node), Some(timeout)) = (&self.preshutdown, service.preshutdown_timeout)
             && timeout < grace
         {
             let message = format!(
-                "`{}` is shorter than the grace of agent `{}`, which is cut to it when the system shuts down",
-                node.path, patient.name
+                "`{}` is shorter than the grace of {kind} `{patient}`, which is cut to it when the system shuts down",
+                node.path
             );
             findings.warning(Some(node.span.clone()), message).hint(format!(
                 "the longest grace and {} more: \"{}\"",
@@ -186,8 +202,7 @@ impl Section<'_> {
         }
         if !how.checks.has_services() && grace > crate::driver::STOP_WITHIN {
             let message = format!(
-                "the grace of agent `{}` is \"{}\"; when the service stops it is cut to \"{}\"",
-                patient.name,
+                "the grace of {kind} `{patient}` is \"{}\"; when the service stops it is cut to \"{}\"",
                 show_duration(grace),
                 show_duration(crate::driver::STOP_WITHIN)
             );
@@ -199,9 +214,9 @@ impl Section<'_> {
 
 impl super::Config {
     /// How long the system waits for the service after a shutdown was announced: what the file says, and otherwise as long as
-    /// the most patient agent needs.
+    /// the most patient of its agents and workers needs.
     pub fn preshutdown_timeout(&self) -> Duration {
-        let longest = self.agents.iter().map(|agent| agent.spec.grace).max().unwrap_or_default();
+        let longest = self.supervised().map(|(_, spec)| spec.grace).max().unwrap_or_default();
         self.service.preshutdown_timeout.unwrap_or(PRESHUTDOWN_MIN.max(longest + TO_END))
     }
 }

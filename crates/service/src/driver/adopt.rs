@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bilayer_core::{Event, InstanceKey, Logon, OnServiceStop, Survivors};
-use bilayer_platform::{ENDPOINT_PER, EndpointPer, Outputs, Process, ProcessRecord};
+use bilayer_platform::{ENDPOINT_PER, EndpointPer, Outputs, Process, ProcessRecord, User};
 
 use super::runs::{Kept, Run};
 use super::watch::{self, Prints};
+use super::workers::Post;
 use super::{Driver, Note};
 use crate::output::Origin;
 use crate::state::Record;
@@ -46,8 +47,15 @@ impl Driver {
 
     fn take_over(&mut self, record: Record, process: Process) {
         let session = &record.session;
-        let logon = self.logons.intern(&session.id, &session.logon, &session.user_id);
-        let instance = InstanceKey { logon, spec: self.spec_id(&record.agent) };
+        let spec = self.spec_id(&record.agent);
+        let logon = if session.is_machine() {
+            let user = User { name: session.user.clone(), id: session.user_id.clone() };
+            self.posts.insert(spec, Post::of(user));
+            Logon::MACHINE
+        } else {
+            self.logons.intern(&session.id, &session.logon, &session.user_id)
+        };
+        let instance = InstanceKey { logon, spec };
         let generation = record.generation;
         let origin = Origin {
             agent: record.agent.clone(),
@@ -116,45 +124,43 @@ impl Driver {
     pub(super) fn settle_in(&mut self, logon: Logon) {
         let Some(seat) = self.seats.get(&logon) else { return };
         let (station, session, tag) = (seat.info.station.clone(), seat.info.id.clone(), seat.tag.clone());
-        let is_ours =
-            |left: &ProcessRecord| {
-                let kept = self.runs.iter().filter_map(|(_, run)| run.kept.as_ref());
-                let mut known = kept.map(|kept| &kept.record.process);
-                known.any(|known| {
-                    if left.group.is_some() { known.group == left.group } else { known.mark == left.mark }
-                })
-            };
-        let leftovers = station.leftovers(&self.group_of(""));
-        let leftovers: Vec<_> = leftovers.into_iter().filter(|(_, left)| !is_ours(left)).collect();
-        for (rest, left) in leftovers {
+        for (rest, left) in station.leftovers(&self.group_of("")) {
             let mut parts = rest.split('.');
             let agent = parts.next().unwrap_or_default();
-            if parts.next().is_some_and(|other| other != tag) {
-                // Of another session.
+            let of_another_session = parts.next().is_some_and(|other| other != tag);
+            // In a console workers live where agents do.
+            if of_another_session || self.is_worker(agent) || self.is_kept(&left) {
                 continue;
             }
             // Where agents are kept, one of which nothing is written down may be among them.
             let leaves = !self.keeps() && self.leaves_survivors(agent);
-            match end_leftover(&left, leaves) {
-                Ok(0) => {}
-                Ok(count) => {
-                    tracing::info!(%agent, %session, "killed {count} processes that an earlier start left behind");
-                }
-                Err(error) => {
-                    tracing::warn!(%agent, %session, "cannot end what an earlier start left: {error}");
-                }
-            }
+            end_and_say(&left, leaves, agent, &session);
         }
+    }
+
+    /// Whether this is what is known of an agent that was taken over.
+    pub(super) fn is_kept(&self, left: &ProcessRecord) -> bool {
+        let kept = self.runs.iter().filter_map(|(_, run)| run.kept.as_ref());
+        let mut known = kept.map(|kept| &kept.record.process);
+        known.any(
+            |known| if left.group.is_some() { known.group == left.group } else { known.mark == left.mark },
+        )
     }
 
     /// Listens where the agents that were taken over will look for the service, as soon as their sessions are known. What cannot
     /// be opened now is tried again with the next enumeration.
     pub(super) fn listen_again(&mut self) {
-        let is_open = |key: &InstanceKey, run: &Run| match (ENDPOINT_PER, self.seats.get(&key.logon)) {
-            (EndpointPer::Session, Some(seat)) if !seat.gone => seat.endpoint.is_some(),
-            (EndpointPer::Launch, Some(seat)) if !seat.gone => run.endpoint.is_some(),
-            // There is no session to come back from.
-            (EndpointPer::Session | EndpointPer::Launch, _) => true,
+        let shared = |key: &InstanceKey| {
+            let seat = self.seats.get(&key.logon).filter(|seat| !seat.gone).map(|seat| &seat.endpoint);
+            let post =
+                self.posts.get(&key.spec).filter(|post| post.station.is_some()).map(|post| &post.endpoint);
+            if key.logon.is_machine() { post } else { seat }
+        };
+        let is_open = |key: &InstanceKey, run: &Run| match (ENDPOINT_PER, shared(key)) {
+            (EndpointPer::Session, Some(endpoint)) => endpoint.is_some(),
+            (EndpointPer::Launch, Some(_)) => run.endpoint.is_some(),
+            // There is no session to come back from, or the account is not known yet.
+            (EndpointPer::Session | EndpointPer::Launch, None) => true,
         };
         let kept = self.runs.iter().filter_map(|(key, run)| Some((key, run, run.kept.as_ref()?)));
         let closed = kept.filter(|(key, run, _)| !is_open(key, run));
@@ -162,8 +168,8 @@ impl Driver {
             closed.map(|(key, _, kept)| (key, kept.record.endpoint.clone(), kept.is_cut_off)).collect();
         for (instance, address, is_cut_off) in closed {
             let opened = match (ENDPOINT_PER, address) {
-                (EndpointPer::Session, _) => self.door_of_session(instance.logon).map(|_| None),
-                (EndpointPer::Launch, Some(address)) => self.door_at(instance.logon, &address).map(Some),
+                (EndpointPer::Session, _) => self.door_of(instance).map(|_| None),
+                (EndpointPer::Launch, Some(address)) => self.door_at(instance, &address).map(Some),
                 (EndpointPer::Launch, None) => continue,
             };
             if let Err(error) = &opened
@@ -234,9 +240,22 @@ impl Driver {
         format!("bilayer-{}.{agent}", self.installation)
     }
 
-    fn leaves_survivors(&self, agent: &str) -> bool {
-        let named = self.config.agents.iter().find(|known| known.name == agent);
-        named.is_some_and(|agent| agent.spec.survivors == Survivors::Leave)
+    pub(super) fn leaves_survivors(&self, agent: &str) -> bool {
+        let named = self.config.supervised().find(|(name, _)| *name == agent);
+        named.is_some_and(|(_, spec)| spec.survivors == Survivors::Leave)
+    }
+}
+
+/// Ends what an earlier start left and was not taken over.
+pub(super) fn end_and_say(left: &ProcessRecord, leaves: bool, agent: &str, session: &str) {
+    match end_leftover(left, leaves) {
+        Ok(0) => {}
+        Ok(count) => {
+            tracing::info!(%agent, %session, "killed {count} processes that an earlier start left behind");
+        }
+        Err(error) => {
+            tracing::warn!(%agent, %session, "cannot end what an earlier start left: {error}");
+        }
     }
 }
 

@@ -32,7 +32,10 @@ impl Driver {
     }
 
     fn welcome(&self, instance: InstanceKey, generation: u32, resume: Secret) -> Option<Welcome> {
-        let seat = self.seats.get(&instance.logon)?;
+        let session = match instance.logon.is_machine() {
+            true => None,
+            false => Some(translate::wire_session(&self.seats.get(&instance.logon)?.info)),
+        };
         let spec = self.core.spec(instance.spec)?;
         let initialized = Initialized {
             protocol: bilayer_ipc::handshake::VERSIONS.max,
@@ -42,7 +45,7 @@ impl Driver {
             },
             resume: Some(resume),
             agent: Some(AgentIdentity { name: spec.name.to_string(), generation }),
-            session: Some(translate::wire_session(&seat.info)),
+            session,
             heartbeat_ms: spec.heartbeat.map(|limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)),
             limits: PeerLimits {
                 frame_bytes: self.limits.frame_bytes,

@@ -108,6 +108,9 @@ impl Driver {
     fn changed(&mut self, instance: InstanceKey) {
         let Some(view) = self.core.instance(instance) else {
             self.notes.remove(&instance);
+            if instance.logon.is_machine() {
+                self.posts.remove(&instance.spec);
+            }
             self.observe(|| Observation::Removed(instance));
             self.forget_empty_seats();
             return;
@@ -123,7 +126,8 @@ impl Driver {
             note.status = None;
         }
         if let Some(status) = self.agent_status(instance) {
-            let (agent, session, user) = (&status.agent, &status.session, &status.user.name);
+            let (agent, user) = (&status.agent, &status.user.name);
+            let session = status.session.as_deref().unwrap_or_default();
             let (pid, generation) = (status.pid, status.generation);
             let (state, text) = (status::word(status.state), &status.reason.text);
             if status.crash_loop || failed {

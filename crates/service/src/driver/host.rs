@@ -63,16 +63,21 @@ impl Driver {
     pub(super) fn look_alive(&mut self) {
         let Some(host) = &self.host else { return };
         host.alive();
-        let now = (self.runs.count(), self.seats.len());
+        let workers = self.runs.count_workers();
+        let now = (self.runs.count() - workers, self.seats.len(), workers);
         if self.stopping || self.told.replace(now) == Some(now) {
             return;
         }
-        let (agents, sessions) = now;
-        host.status(&format!("{} in {}", count(agents, "agent"), count(sessions, "session")));
+        let (agents, sessions, workers) = now;
+        let mut status = format!("{} in {}", count(agents, "agent"), count(sessions, "session"));
+        if workers > 0 {
+            status.push_str(&format!(", {}", count(workers, "worker")));
+        }
+        host.status(&status);
     }
 
-    /// The longest time that any agent is given to leave.
+    /// The longest time that any agent or worker is given to leave.
     pub(super) fn longest_grace(&self) -> Duration {
-        self.agents.values().map(|agent| agent.spec.grace).max().unwrap_or_default()
+        self.config.supervised().map(|(_, spec)| spec.grace).max().unwrap_or_default()
     }
 }

@@ -4,11 +4,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bilayer_core::{Event, Failure, FailureKind, InstanceKey};
+use bilayer_core::{Event, Failure, FailureKind, InstanceKey, Spec};
 use bilayer_ipc::Secret;
 use bilayer_platform::{
     Command, ENDPOINT_PER, EndpointPer, Keep, LAUNCH_VARIABLE, LaunchErrorKind, Launched, ProcessRecord,
-    random_bytes,
+    Station, random_bytes,
 };
 use jiff::Timestamp;
 
@@ -17,6 +17,8 @@ use super::doors::Endpoint;
 use super::news::News;
 use super::runs::{Kept, Run};
 use super::watch::{self, Prints};
+use super::workers::Errand;
+use crate::config;
 use crate::output::Origin;
 use crate::state::{Record, SecretHash, Secrets, Session};
 
@@ -35,10 +37,18 @@ struct Ready {
 }
 
 impl Driver {
-    /// Starts this generation of an instance. What became of it is queued now, if it is clear at once, and else comes as
+    /// Starts this generation of an instance; of a worker, once its account is found.
+    pub(super) fn launch(&mut self, instance: InstanceKey, generation: u32) {
+        match instance.logon.is_machine() {
+            true => self.find_account(instance, Errand::Launch(generation)),
+            false => self.launch_ready(instance, generation),
+        }
+    }
+
+    /// Starts this generation where it belongs. What became of it is queued now, if it is clear at once, and else comes as
     /// news: until a new process has become its program, its user can keep it as long as they like, and the loop must not
     /// wait for that.
-    pub(super) fn launch(&mut self, instance: InstanceKey, generation: u32) {
+    pub(super) fn launch_ready(&mut self, instance: InstanceKey, generation: u32) {
         let (mut launching, ready) = match self.begin(instance, generation) {
             Ok(begun) => begun,
             Err(failed) => return self.launch_failed(instance, generation, failed),
@@ -106,7 +116,7 @@ impl Driver {
         self.pending.push_back(Event::Launched(instance, generation));
     }
 
-    fn launch_failed(&mut self, instance: InstanceKey, generation: u32, failed: Failed) {
+    pub(super) fn launch_failed(&mut self, instance: InstanceKey, generation: u32, failed: Failed) {
         let note = self.notes.entry(instance).or_default();
         // A failure that repeats is one line in the log, not one a second.
         if note.error.as_deref() != Some(&*failed.text) {
@@ -125,30 +135,24 @@ impl Driver {
 
     /// All that has to be there before the process is.
     fn begin(&mut self, instance: InstanceKey, generation: u32) -> Result<Begun, Failed> {
-        let (station, session) = match self.seats.get(&instance.logon) {
-            Some(seat) if !seat.gone => (seat.info.station.clone(), Session::of(&seat.info)),
-            _ => return Err(Failed::gone("its session is gone")),
-        };
-        let Some(agent) = self.agents.get(&instance.spec) else {
-            return Err(Failed::gone("it is not configured any more"));
-        };
+        let (station, session) = self.place_of(instance)?;
+        let (agent_name, of, spec) = self.program_of(instance)?;
         // An endpoint is opened for a user, who must be known for that.
         station.ready()?;
-        let fingerprint = agent.spec.fingerprint;
-        let agent_name = agent.name.clone();
+        let (fingerprint, agent_name) = (spec.fingerprint, agent_name.to_owned());
         let mut command = Command {
-            args: agent.command.args.clone(),
-            cwd: agent.command.cwd.clone(),
-            env: agent.command.env.clone(),
-            trust_writable_program: agent.command.trust_writable_program,
-            elevation: agent.command.elevation,
-            token: agent.command.token,
+            args: of.args.clone(),
+            cwd: of.cwd.clone(),
+            env: of.env.clone(),
+            trust_writable_program: of.trust_writable_program,
+            elevation: of.elevation,
+            token: of.token,
             console_window: self.console_windows,
-            leave_survivors: agent.spec.survivors == bilayer_core::Survivors::Leave,
-            ..Command::new(&agent.command.program, self.group_of(&agent_name))
+            leave_survivors: spec.survivors == bilayer_core::Survivors::Leave,
+            ..Command::new(&of.program, self.group_of(&agent_name))
         };
         let opened = match ENDPOINT_PER {
-            EndpointPer::Session => self.door_of_session(instance.logon).map(|address| (address, None)),
+            EndpointPer::Session => self.door_of(instance).map(|address| (address, None)),
             EndpointPer::Launch => self
                 .door_of_launch(instance, generation)
                 .map(|endpoint| (endpoint.address.clone(), Some(endpoint))),
@@ -186,23 +190,53 @@ impl Driver {
         let launching = Box::pin(async move { bilayer_platform::launch(&station, &command).await });
         Ok((launching, Ready { token, endpoint, record }))
     }
+
+    /// Where an instance is to run, and what is written down of that.
+    fn place_of(&self, instance: InstanceKey) -> Result<(Station, Session), Failed> {
+        if instance.logon.is_machine() {
+            let post = self.posts.get(&instance.spec);
+            let found = post.and_then(|post| Some((post.station.clone()?, Session::of_machine(&post.user))));
+            return found.ok_or_else(|| Failed::gone("its account is not known"));
+        }
+        match self.seats.get(&instance.logon) {
+            Some(seat) if !seat.gone => Ok((seat.info.station.clone(), Session::of(&seat.info))),
+            _ => Err(Failed::gone("its session is gone")),
+        }
+    }
+
+    /// What an instance is to run, by its name.
+    fn program_of(&self, instance: InstanceKey) -> Result<(&str, &config::Command, &Spec), Failed> {
+        let found = match instance.logon.is_machine() {
+            true => self.workers.get(&instance.spec).map(|of| (&*of.name, &of.command, &of.spec)),
+            false => self.agents.get(&instance.spec).map(|of| (&*of.name, &of.command, &of.spec)),
+        };
+        found.ok_or_else(|| Failed::gone("it is not configured any more"))
+    }
 }
 
 type Begun = (Pin<Box<dyn Future<Output = Result<Launched, bilayer_platform::LaunchError>> + Send>>, Ready);
 
 /// A launch that did not happen, for the core and for people.
-struct Failed {
+pub(super) struct Failed {
     failure: Failure,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Failed {
-    fn gone(text: &str) -> Self {
-        Self { failure: Failure { kind: FailureKind::Gone, os_error: 0 }, text: text.into() }
+    pub(super) fn gone(text: &str) -> Self {
+        Self::of(FailureKind::Gone, text)
+    }
+
+    pub(super) fn wrong(text: &str) -> Self {
+        Self::of(FailureKind::Wrong, text)
     }
 
     fn busy(text: String) -> Self {
-        Self { failure: Failure { kind: FailureKind::Busy, os_error: 0 }, text }
+        Self::of(FailureKind::Busy, text)
+    }
+
+    fn of(kind: FailureKind, text: impl Into<String>) -> Self {
+        Self { failure: Failure { kind, os_error: 0 }, text: text.into() }
     }
 }
 

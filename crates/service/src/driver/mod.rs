@@ -27,6 +27,7 @@ mod start;
 mod status;
 mod translate;
 mod watch;
+mod workers;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ use crate::state::{Records, Session};
 use news::News;
 use runs::Runs;
 use seats::Seat;
+use workers::Post;
 
 pub(crate) use start::start;
 
@@ -64,11 +66,13 @@ pub(crate) struct Driver {
     /// Console programs show a window.
     console_windows: bool,
     agents: HashMap<SpecId, config::Agent>,
+    workers: HashMap<SpecId, config::Worker>,
     spec_ids: BTreeMap<String, SpecId>,
     loader: Loader,
 
     logons: LogonTable,
     seats: BTreeMap<Logon, Seat>,
+    posts: BTreeMap<SpecId, Post>,
     runs: Runs,
     notes: HashMap<InstanceKey, Note>,
     records: Records,
@@ -87,8 +91,8 @@ pub(crate) struct Driver {
     sessions_error: Option<String>,
     /// The service manager that started this program, if one did.
     host: Option<ServiceHost>,
-    /// How many agents and sessions it was told of.
-    told: Option<(usize, usize)>,
+    /// How many agents, sessions and workers it was told of.
+    told: Option<(usize, usize, usize)>,
     mode: ServiceMode,
     since: Timestamp,
     log: Option<String>,
@@ -198,6 +202,7 @@ impl Driver {
                 self.stop(reason, within);
             }
             News::Signal(Signal::Reload) => self.read_config(None),
+            News::Account(instance, errand, found) => self.hear_account(instance, errand, *found),
             News::Launched(instance, generation, launching) => {
                 self.hear_launched(instance, generation, *launching);
             }
@@ -252,7 +257,8 @@ impl Driver {
     }
 
     fn name_of(&self, instance: InstanceKey) -> String {
-        let spec = self.core.spec(instance.spec);
+        // One that was taken over has no spec of its own before the configuration is told.
+        let spec = self.core.spec(instance.spec).filter(|spec| !spec.name.is_empty());
         spec.map_or_else(|| self.removed_name(instance.spec), |spec| spec.name.to_string())
     }
 
@@ -264,6 +270,7 @@ impl Driver {
             .map_or_else(String::new, |(name, _)| name.clone())
     }
 
+    /// The id of its session; a worker has none.
     fn session_of(&self, instance: InstanceKey) -> String {
         match self.seats.get(&instance.logon) {
             Some(seat) => seat.info.id.clone(),
@@ -271,7 +278,11 @@ impl Driver {
         }
     }
 
+    /// Whose process it is; of a worker the account.
     fn user_of(&self, instance: InstanceKey) -> String {
+        if instance.logon.is_machine() {
+            return self.posts.get(&instance.spec).map_or_else(String::new, |post| post.user.name.clone());
+        }
         match self.seats.get(&instance.logon) {
             Some(seat) => seat.info.user.name.clone(),
             None => self.kept_session(instance).map_or_else(String::new, |session| session.user.clone()),

@@ -7,11 +7,12 @@ use bilayer_core::{Goodbye, InstanceKey, Logon, StopReason};
 use bilayer_ipc::Secret;
 use bilayer_ipc::agent::Initialized;
 use bilayer_ipc::peer::Peer as WirePeer;
-use bilayer_platform::{Exit, Peer, SessionInfo, Signal};
+use bilayer_platform::{Exit, LaunchError, Peer, SessionInfo, Signal, Station};
 use tokio::sync::oneshot;
 
 use super::control;
 use super::launch::Launching;
+use super::workers::Errand;
 use crate::config::Config;
 
 /// Something that happened, in the words of the task that saw it.
@@ -32,6 +33,8 @@ pub(super) enum News {
     Signal(Signal),
     /// The service manager wants the service to end within this time, or leaves it as much as it needs.
     Stop(StopReason, Option<Duration>),
+    /// The account of a worker was looked for, to do this with it.
+    Account(InstanceKey, Errand, Box<Result<Station, LaunchError>>),
     /// A launch that was not clear at once came to its end.
     Launched(InstanceKey, u32, Box<Launching>),
     /// The root process of an instance ended.

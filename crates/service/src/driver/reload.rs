@@ -1,6 +1,6 @@
 //! The configuration, given to the core for the first time and again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use bilayer_core::{Event, SpecId};
@@ -10,7 +10,7 @@ use bilayer_ipc::rpc::{RpcError, code};
 use super::control::Answer;
 use super::news::News;
 use super::{Driver, translate};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::log::id;
 use crate::manager;
 
@@ -80,27 +80,19 @@ impl Driver {
 
     /// Makes this configuration the one in force.
     pub(super) fn configure(&mut self, config: Config) -> Reloaded {
-        let old: HashMap<SpecId, config::Agent> = std::mem::take(&mut self.agents);
-        let mut changes = Reloaded::default();
-        let mut specs = Vec::with_capacity(config.agents.len());
+        let changes = changes(&self.config, &config);
+        (self.agents, self.workers) = (HashMap::new(), HashMap::new());
+        let mut specs = Vec::with_capacity(config.agents.len() + config.workers.len());
         for agent in &config.agents {
             let id = self.spec_id(&agent.name);
-            match old.get(&id) {
-                None => changes.added.push(agent.name.clone()),
-                Some(was) if was.spec.fingerprint != agent.spec.fingerprint => {
-                    changes.changed.push(agent.name.clone());
-                }
-                Some(_) => changes.unchanged += 1,
-            }
             specs.push((id, translate::spec(&agent.spec)));
             self.agents.insert(id, agent.clone());
         }
-        changes.removed = old
-            .iter()
-            .filter(|(id, _)| !self.agents.contains_key(id))
-            .map(|(_, agent)| agent.name.clone())
-            .collect();
-        changes.removed.sort();
+        for worker in &config.workers {
+            let id = self.spec_id(&worker.name);
+            specs.push((id, translate::spec(&worker.spec)));
+            self.workers.insert(id, worker.clone());
+        }
         // The log and the endpoints are open; taking other limits for some connections only would help nobody.
         for (section, differs) in
             [("wire", config.wire != self.config.wire), ("log", config.log != self.config.log)]
@@ -133,4 +125,22 @@ impl Driver {
         );
         *self.spec_ids.entry(name.to_owned()).or_insert(next)
     }
+}
+
+/// What is different in a new configuration, by names.
+fn changes(old: &Config, new: &Config) -> Reloaded {
+    let fingerprints = |config: &Config| -> BTreeMap<String, u64> {
+        config.supervised().map(|(name, spec)| (name.to_owned(), spec.fingerprint)).collect()
+    };
+    let (old, new) = (fingerprints(old), fingerprints(new));
+    let mut changes = Reloaded::default();
+    for (name, fingerprint) in &new {
+        match old.get(name) {
+            None => changes.added.push(name.clone()),
+            Some(was) if was != fingerprint => changes.changed.push(name.clone()),
+            Some(_) => changes.unchanged += 1,
+        }
+    }
+    changes.removed = old.into_keys().filter(|name| !new.contains_key(name)).collect();
+    changes
 }

@@ -53,6 +53,8 @@ struct Underway {
 #[derive(Default)]
 pub(super) struct Runs {
     running: HashMap<InstanceKey, Run>,
+    /// How many of them are workers'.
+    workers: usize,
     underway: HashMap<InstanceKey, Underway>,
 }
 
@@ -69,7 +71,9 @@ pub(super) enum NotTaken {
 
 impl Runs {
     pub(super) fn insert(&mut self, instance: InstanceKey, run: Run) {
-        self.running.insert(instance, run);
+        if self.running.insert(instance, run).is_none() {
+            self.workers += usize::from(instance.logon.is_machine());
+        }
     }
 
     /// Expects a process that will show this token.
@@ -113,6 +117,7 @@ impl Runs {
     /// Forgets the process of this launch and hands it out.
     pub(super) fn take(&mut self, instance: InstanceKey, generation: u32) -> Option<Run> {
         self.of(instance, generation)?;
+        self.workers -= usize::from(instance.logon.is_machine());
         self.running.remove(&instance)
     }
 
@@ -124,6 +129,11 @@ impl Runs {
     /// How many processes there are.
     pub(super) fn count(&self) -> usize {
         self.running.len()
+    }
+
+    /// How many of them are workers'.
+    pub(super) fn count_workers(&self) -> usize {
+        self.workers
     }
 
     /// Every process with its instance.

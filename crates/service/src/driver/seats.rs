@@ -50,6 +50,7 @@ impl Driver {
             self.settle_in(logon);
         }
         self.listen_again();
+        self.find_accounts_again();
         self.write_down_the_rest();
         for seat in self.seats.values_mut().filter(|seat| seat.gone && seat.endpoint.is_some()) {
             seat.endpoint = None;

@@ -1,6 +1,6 @@
 //! Which instances or sessions a person means.
 
-use bilayer_core::{InstanceKey, Logon};
+use bilayer_core::{InstanceKey, Logon, SpecId};
 use bilayer_ipc::control::{Candidate, Candidates, Recipients, Selector};
 use bilayer_ipc::rpc::{RpcError, code};
 
@@ -13,7 +13,12 @@ impl Driver {
             |key: &InstanceKey| selector.agent.as_ref().is_none_or(|name| *name == self.name_of(*key));
         let by_name: Vec<InstanceKey> = self.core.instances().map(|(key, _)| key).filter(named).collect();
         let fits = |key: &InstanceKey| {
-            self.logon_fits(key.logon, selector.session.as_deref(), selector.user.as_deref())
+            let (session, user) = (selector.session.as_deref(), selector.user.as_deref());
+            if key.logon.is_machine() {
+                session.is_none() && self.post_fits(*key, user)
+            } else {
+                self.logon_fits(key.logon, session, user)
+            }
         };
         let matching: Vec<InstanceKey> = by_name.iter().copied().filter(fits).collect();
         match matching.len() {
@@ -51,10 +56,14 @@ impl Driver {
     }
 
     fn no_such_agent(&self, selector: &Selector, by_name: &[InstanceKey]) -> RpcError {
-        let known = |name: &String| self.spec_ids.get(name).is_some_and(|id| self.agents.contains_key(id));
+        let configured = |id: &SpecId| self.agents.contains_key(id) || self.workers.contains_key(id);
+        let known = |name: &String| self.spec_ids.get(name).is_some_and(configured);
         let text = match &selector.agent {
             Some(name) if !known(name) => format!("there is no agent {name:?} in the configuration"),
             Some(name) if by_name.is_empty() => format!("the agent {name:?} serves no session now"),
+            Some(name) if self.is_worker(name) => {
+                format!("the worker {name:?} is in no session, and runs as another user")
+            }
             Some(name) => format!("the agent {name:?} does not serve that session or user"),
             None => "no agent matches".to_owned(),
         };
@@ -70,14 +79,28 @@ impl Driver {
         })
     }
 
+    /// Whether a worker runs as this user, where one is named.
+    fn post_fits(&self, key: InstanceKey, user: Option<&str>) -> bool {
+        let Some(user) = user else { return true };
+        self.posts.get(&key.spec).is_some_and(|post| user == post.user.name || user == post.user.id)
+    }
+
     fn candidates(&self, keys: &[InstanceKey]) -> Candidates {
         let candidates =
-            keys.iter().filter_map(|key| self.candidate(key.logon, Some(self.name_of(*key)))).collect();
+            keys.iter().filter_map(|key| self.candidate_of(*key, Some(self.name_of(*key)))).collect();
         Candidates { candidates }
+    }
+
+    fn candidate_of(&self, key: InstanceKey, agent: Option<String>) -> Option<Candidate> {
+        if key.logon.is_machine() {
+            let user = translate::wire_account(&self.posts.get(&key.spec)?.user);
+            return Some(Candidate { agent, session: None, user });
+        }
+        self.candidate(key.logon, agent)
     }
 
     fn candidate(&self, logon: Logon, agent: Option<String>) -> Option<Candidate> {
         let info = &self.seats.get(&logon)?.info;
-        Some(Candidate { agent, session: info.id.clone(), user: translate::wire_user(info) })
+        Some(Candidate { agent, session: Some(info.id.clone()), user: translate::wire_user(info) })
     }
 }

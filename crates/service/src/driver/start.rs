@@ -85,11 +85,13 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         config: config.clone(),
         console_windows,
         agents: HashMap::new(),
+        workers: HashMap::new(),
         spec_ids: BTreeMap::new(),
         // An administrator's console run serves that administrator only, so it asks no more of its files than another's.
         loader: loader.privileged(mode == ServiceMode::System),
         logons: LogonTable::new(),
         seats: BTreeMap::new(),
+        posts: BTreeMap::new(),
         runs: Runs::default(),
         notes: HashMap::new(),
         records: Records::of(&dirs),
@@ -119,9 +121,17 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         event = id::STARTED, name = %driver.config.service.name, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), ?mode,
         config = %driver.config.source.display(), "started"
     );
-    driver.configure(config);
+    // The configuration starts workers: what is left of them is told before.
     driver.adopt();
+    driver.clear_machine();
+    driver.configure(config);
     driver.settle();
+    driver.find_accounts_again();
+    if mode == ServiceMode::Console && driver.config.workers.iter().any(|worker| worker.account.is_some()) {
+        tracing::info!(
+            "workers run as whoever runs this console; the accounts that they name are for a service"
+        );
+    }
     tasks.spawn(sessions::follow(source, reconcile, every, greeters_wanted, all_ended, news));
     // A task like those that bring the news: waking the runtime's outermost future would cost a system call each time.
     let ended = tokio::spawn(driver.run(inbox, alarm)).await;

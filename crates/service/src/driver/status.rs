@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bilayer_core::{HoldReason, InstanceKey, Logon, SpecId, State, Time, WaitReason};
 use bilayer_ipc::control::{
-    AgentState, AgentStatus, LastExit, Reason, ServiceState, ServiceStatus, SessionStatus, StatusReport,
-    Unserved,
+    AgentKind, AgentState, AgentStatus, LastExit, Reason, ServiceState, ServiceStatus, SessionStatus,
+    StatusReport, Unserved,
 };
 use bilayer_platform::SessionInfo;
 use jiff::{SignedDuration, Timestamp};
@@ -59,7 +59,7 @@ impl Driver {
     fn unserved(&self, logon: Logon, info: &SessionInfo) -> Vec<Unserved> {
         let session = translate::session(logon, info);
         let why = |(name, &spec): (&String, &SpecId)| {
-            if self.core.instance(InstanceKey { logon, spec }).is_some() {
+            if self.core.instance(InstanceKey { logon, spec }).is_some() || self.workers.contains_key(&spec) {
                 return None;
             }
             let why = self.core.spec(spec)?.unserved(&session)?;
@@ -74,7 +74,13 @@ impl Driver {
     /// One instance.
     pub(super) fn agent_status(&self, key: InstanceKey) -> Option<AgentStatus> {
         let view = self.core.instance(key)?;
-        let seat = self.seats.get(&key.logon)?;
+        let (kind, session, user) = if key.logon.is_machine() {
+            let user = translate::wire_account(&self.posts.get(&key.spec)?.user);
+            (AgentKind::Worker, None, user)
+        } else {
+            let info = &self.seats.get(&key.logon)?.info;
+            (AgentKind::Agent, Some(info.id.clone()), translate::wire_user(info))
+        };
         let note = self.notes.get(&key);
         let now = Timestamp::now();
         let next_retry = match view.state {
@@ -89,8 +95,9 @@ impl Driver {
         };
         Some(AgentStatus {
             agent: self.name_of(key),
-            session: seat.info.id.clone(),
-            user: translate::wire_user(&seat.info),
+            kind,
+            session,
+            user,
             state: state(&view.state),
             reason: self.reason(key, &view.state),
             pid: self.runs.current(key).map(|run| run.process.pid()),
@@ -136,7 +143,10 @@ impl Driver {
             state,
             State::Held(HoldReason::LaunchFailed)
                 | State::Waiting {
-                    why: WaitReason::NotReady | WaitReason::Busy | WaitReason::SessionGone,
+                    why: WaitReason::NotReady
+                        | WaitReason::NoAccount
+                        | WaitReason::Busy
+                        | WaitReason::SessionGone,
                     ..
                 }
         );

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bilayer_core::{Exit, Goodbye, Logon, Session, SessionKind, SessionState, Spec, StopReason, Who};
 use bilayer_ipc::agent;
-use bilayer_platform::{Kind, SessionInfo, State, account_key};
+use bilayer_platform::{Kind, SessionInfo, State, User, account_key};
 
 /// A spec as the core compares it: accounts in the form in which the system compares them.
 pub(super) fn spec(spec: &Spec) -> Spec {
@@ -68,7 +68,11 @@ pub(super) fn wire_session(info: &SessionInfo) -> agent::Session {
 }
 
 pub(super) fn wire_user(info: &SessionInfo) -> agent::User {
-    agent::User { name: info.user.name.clone(), id: info.user.id.clone() }
+    wire_account(&info.user)
+}
+
+pub(super) fn wire_account(user: &User) -> agent::User {
+    agent::User { name: user.name.clone(), id: user.id.clone() }
 }
 
 pub(super) fn wire_kind(info: &SessionInfo) -> agent::SessionKind {
@@ -121,7 +125,7 @@ mod tests {
         let info = SessionInfo {
             id: "2".into(),
             logon: "boot".into(),
-            user: bilayer_platform::User { name: "ALICE".into(), id: "1001".into() },
+            user: User { name: "ALICE".into(), id: "1001".into() },
             groups: vec![r"acme\STAFF".into()],
             administrator: None,
             kind: Kind::Console,

@@ -55,7 +55,11 @@ impl Parts {
         }
         let mut plain = String::new();
         let _ = Escaped { out: &mut plain, quoted: true, bytes_max: FIELD_BYTES_MAX }.write_fmt(value);
-        let quote = if plain.is_empty() || plain.contains([' ', '|', '=']) { "\"" } else { "" };
+        // A worker's session, for example: what is not there is no field.
+        if plain.is_empty() {
+            return;
+        }
+        let quote = if plain.contains([' ', '|', '=']) { "\"" } else { "" };
         let _ = write!(self.fields, " {name}={quote}{plain}{quote}");
     }
 }

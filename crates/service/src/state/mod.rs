@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use bilayer_platform::{Dirs, read_private, write_private};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use record::{Record, Session};
+pub(crate) use record::{MACHINE, Record, Session};
 pub(crate) use secret::{SecretHash, Secrets};
 
 /// The form of the files. A service that finds another one puts it aside.

@@ -1,6 +1,6 @@
 //! What is written down of one agent.
 
-use bilayer_platform::{ProcessRecord, SessionInfo};
+use bilayer_platform::{ProcessRecord, SessionInfo, User};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,10 @@ pub(crate) struct Record {
     pub(crate) secrets: Secrets,
 }
 
-/// The logon that it is for, and whose.
+/// In the place of a session's tag where there is none: no session has it, since each has a hyphen.
+pub(crate) const MACHINE: &str = "machine";
+
+/// The logon that it is for, and whose; for a worker only whose.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) id: String,
@@ -47,8 +50,22 @@ impl Session {
         }
     }
 
+    /// No session, and an account.
+    pub(crate) fn of_machine(account: &User) -> Self {
+        let (user, user_id) = (account.name.clone(), account.id.clone());
+        Self { id: String::new(), logon: String::new(), user, user_id, groups: Vec::new() }
+    }
+
+    /// Whether it is a worker that this is about: no session is without an id.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.id.is_empty()
+    }
+
     /// Letters, digits and a hyphen: names the session in files, sockets and pipes, and stays the same as long as it lives.
     pub(crate) fn tag(&self) -> String {
+        if self.is_machine() {
+            return MACHINE.to_owned();
+        }
         let id: String = self.id.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
         // FNV-1a: tells logons apart that had the same id, and protects nothing.
         let digest =

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bilayer::config::{Checks, Loaded, Loading, Refusal, Report, load_text};
+use bilayer::config::{Account, Checks, Loaded, Loading, Refusal, Report, load_text};
 
 /// The machine. Whether it has what only Windows has, a service manager of that kind and tokens, is the parameter.
 pub(crate) struct Fake<const WINDOWS: bool = true>;
@@ -49,6 +49,14 @@ impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
         !WINDOWS
     }
 
+    fn worker_account(&self, account: &str, _service: &str, runs_as: &Account) -> Result<(), Refusal> {
+        match account {
+            r"ACME\alice" => Err(Refusal("has a password".to_owned())),
+            _ if *runs_as != Account::LocalSystem => Err(Refusal(format!("{runs_as} cannot become"))),
+            _ => Ok(()),
+        }
+    }
+
     fn knows_user(&self, user: &str) -> Option<bool> {
         Some(user == "alice")
     }
@@ -78,4 +86,9 @@ pub(crate) fn load(text: &str, how: &Loading<'_>) -> Result<Loaded, Report> {
 /// A file whose only agent has these further lines.
 pub(crate) fn agent(lines: &str) -> String {
     format!("[service]\nname = \"acme\"\n\n[agent.desk]\ncommand = [\"/opt/acme/desk\"]\n{lines}\n")
+}
+
+/// A file whose only worker has these further lines, beside an agent.
+pub(crate) fn worker(lines: &str) -> String {
+    agent(&format!("\n[worker.sync]\ncommand = [\"/opt/acme/desk\"]\n{lines}"))
 }

@@ -2,7 +2,7 @@
 
 use bilayer::config::{Loading, Report, Style};
 
-use crate::machine::{CONSOLE, ELSEWHERE, PRIVILEGED, agent, load};
+use crate::machine::{CONSOLE, ELSEWHERE, PRIVILEGED, agent, load, worker};
 
 fn report(text: &str, how: &Loading<'_>) -> Report {
     match load(text, how) {
@@ -42,6 +42,14 @@ mistakes! {
     unknown_key_like_none, CONSOLE, agent("restart = { frequency = 3 }");
     duplicate_key, CONSOLE, agent("sessions = \"all\"\nsessions = \"active\"");
     duplicate_agent, CONSOLE, agent("[agent.desk]\ncommand = [\"/opt/acme/desk\"]");
+    worker_of_a_session, CONSOLE, worker("sessions = \"all\"\nneeds_display = false\ntoken = \"shell\"");
+    worker_without_an_account, PRIVILEGED, worker("");
+    worker_with_a_password, CONSOLE, worker("account = 'ACME\\alice'");
+    worker_whose_account_is_unknown, CONSOLE, worker("account = \"bob\"");
+    worker_of_a_lesser_service, CONSOLE, service("account = \"LocalService\"").replace("agent.desk", "worker.desk").replace("desk\"]", "desk\"]\naccount = \"NetworkService\"");
+    worker_that_logs_off, CONSOLE, worker("exit_codes = { 64 = \"logging-off\" }");
+    worker_with_the_name_of_an_agent, CONSOLE, agent("[worker.desk]\ncommand = [\"/opt/acme/desk\"]");
+    worker_with_an_unknown_key, CONSOLE, worker("acount = \"alice\"\nseshions = \"all\"");
     syntax, CONSOLE, "[service\nname = \"acme\"\n";
     syntax_and_more, CONSOLE, agent("sessions = \nheartbeat = 5");
     syntax_in_a_header, CONSOLE, agent("[agent.other\ncommand = []\nsessions = 1\n\n[log]\nlevel = \"loud\"");

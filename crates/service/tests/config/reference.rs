@@ -49,6 +49,7 @@ fn reference() -> String {
     let sections = [
         ("[service]", &schema["properties"]["service"]),
         ("[agent.NAME]", &schema["properties"]["agent"]["additionalProperties"]),
+        ("[worker.NAME]", &schema["properties"]["worker"]["additionalProperties"]),
         ("[log]", &schema["properties"]["log"]),
         ("[wire]", &schema["properties"]["wire"]),
     ];

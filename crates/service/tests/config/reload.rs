@@ -1,6 +1,6 @@
 //! The fingerprint: what makes a running agent start again at a reload, and what does not.
 
-use crate::machine::{CONSOLE, agent, load};
+use crate::machine::{CONSOLE, agent, load, worker};
 
 fn fingerprint(lines: &str) -> u64 {
     let text = if lines.starts_with("command") {
@@ -32,6 +32,14 @@ fn a_change_that_a_running_process_cannot_follow_changes_it() {
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), changes.len());
+}
+
+#[test]
+fn a_worker_follows_its_account() {
+    let of = |lines: &str| load(&worker(lines), &CONSOLE).unwrap().config.workers[0].spec.fingerprint;
+    let all = [of(""), of("account = \"alice\""), of("account = \"root\""), fingerprint("")];
+    assert!((1..4).all(|at| !all[..at].contains(&all[at])), "{all:?}");
+    assert_eq!(of("stop.grace = \"1s\""), of(""));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use bilayer::manager::HAS_SERVICES;
 use bilayer_platform::{HAS_GREETERS, HAS_TOKENS};
 use serde_json::Value;
 
-use crate::machine::{CONSOLE, agent, load};
+use crate::machine::{CONSOLE, agent, load, worker};
 
 /// What is printed where the system has a service manager.
 const MANAGED: [&str; 3] = ["service.account", "service.start", "service.dependencies"];
@@ -23,6 +23,7 @@ fn keys() -> Vec<(String, Value)> {
             let path = if path.is_empty() { key } else { format!("{path}.{key}") };
             match path.as_str() {
                 "agent" => walk("agent.desk", &schema["additionalProperties"], keys),
+                "worker" => walk("worker.sync", &schema["additionalProperties"], keys),
                 _ if schema["properties"].is_object() => walk(&path, schema, keys),
                 _ => keys.push((path, schema.clone())),
             }
@@ -43,6 +44,8 @@ fn said(path: &str, value: &str) -> String {
     let text = match (section, path) {
         ("agent", _) if path == "agent.desk.command" => agent("").replace("[\"/opt/acme/desk\"]", value),
         ("agent", _) => agent(&format!("{} = {value}", key.strip_prefix("desk.").unwrap())),
+        ("worker", _) if path == "worker.sync.command" => agent(&format!("[worker.sync]\ncommand = {value}")),
+        ("worker", _) => worker(&format!("{} = {value}", key.strip_prefix("sync.").unwrap())),
         (_, "service.name") => agent("").replace("\"acme\"", value),
         ("service", _) => agent("").replace("\"acme\"", &format!("\"acme\"\n{key} = {value}")),
         _ => agent(&format!("[{section}]\n{key} = {value}")),
@@ -70,6 +73,10 @@ fn the_schema_knows_every_key_of_the_reader() {
         "agent.desk.stop",
         "agent.desk.restart",
         "agent.desk.restart.limit",
+        "worker.sync",
+        "worker.sync.stop",
+        "worker.sync.restart",
+        "worker.sync.restart.limit",
         "log",
         "wire",
     ];
@@ -77,7 +84,7 @@ fn the_schema_knows_every_key_of_the_reader() {
     for table in tables {
         let unknown = if table.is_empty() { "zzzzzzzz".to_owned() } else { format!("{table}.zzzzzzzz") };
         let text = format!(
-            "{unknown} = 1\n{}",
+            "{unknown} = 1\nworker.sync.command = [\"/opt/acme/desk\"]\n{}",
             agent("")
                 .replace("[service]\nname", "service.name")
                 .replace("[agent.desk]\ncommand", "agent.desk.command")
@@ -89,7 +96,8 @@ fn the_schema_knows_every_key_of_the_reader() {
             |key: &str| format!("{table}.{}", key.trim_matches('`')).trim_start_matches('.').to_owned();
         reader.extend(known.map(path));
     }
-    let is_table = |key: &&String| !tables.contains(&key.as_str()) && *key != "agent";
+    let is_table =
+        |key: &&String| !tables.contains(&key.as_str()) && !["agent", "worker"].contains(&key.as_str());
     let reader: BTreeSet<&String> = reader.iter().filter(is_table).collect();
     assert_eq!(reader, schema.iter().collect());
 }
@@ -143,11 +151,12 @@ fn both_know_the_same_bounds() {
 
 #[test]
 fn both_have_the_same_defaults() {
-    let printed: toml::Table = print(&load(&agent(""), &CONSOLE).unwrap().config).parse().unwrap();
+    let printed: toml::Table = print(&load(&worker(""), &CONSOLE).unwrap().config).parse().unwrap();
     let printed = serde_json::to_value(printed).unwrap();
     for (path, schema) in keys() {
         let effective = path.split('.').fold(&printed, |table, key| &table[key]);
-        let own = ["agent.desk.command", "service.name", "service.display_name"].contains(&path.as_str());
+        let own = ["agent.desk.command", "worker.sync.command", "service.name", "service.display_name"]
+            .contains(&path.as_str());
         let elsewhere = !HAS_SERVICES && MANAGED.contains(&path.as_str());
         let elsewhere = elsewhere || !HAS_TOKENS && OF_TOKENS.contains(&path.as_str());
         let elsewhere = elsewhere || !HAS_GREETERS && path == "agent.desk.greeter";
@@ -180,7 +189,7 @@ fn the_sample_names_every_key_but_the_rarely_needed() {
 
 #[test]
 fn the_sample_and_the_effective_configuration_are_valid_to_the_schema() {
-    let effective = print(&load(&agent(""), &CONSOLE).unwrap().config);
+    let effective = print(&load(&worker(""), &CONSOLE).unwrap().config);
     for text in [sample(), effective] {
         let document: toml::Table = text.parse().unwrap();
         let document = serde_json::to_value(document).unwrap();

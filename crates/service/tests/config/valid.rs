@@ -44,6 +44,19 @@ elevation = "linked"
 token = "shell"
 trust_writable_program = true
 
+[worker.sync]
+command = ["/opt/acme/desk", "--sync"]
+account = "alice"
+stop = { grace = "10s" }
+restart = { on = "failure" }
+heartbeat = "1m"
+ready_within = "2s"
+exit_codes = { 3 = "hold" }
+env = { ACME_MODE = "sync" }
+cwd = "/var/empty"
+descendants = "leave"
+trust_writable_program = true
+
 [log]
 level = "debug"
 directory = "/var/log/acme"
