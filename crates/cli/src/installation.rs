@@ -78,6 +78,9 @@ pub(crate) fn explain(error: &ManagerError, config: Option<&Path>) -> Failure {
         ManagerError::Packaged { .. } => Failure::failed(format!(
             "{error}; `bilayer stop -c {file}` stops it, and removing the package removes it"
         )),
+        ManagerError::PackagedOther { .. } => Failure::failed(format!(
+            "{error}; choose another `name` in [service] of {file}, for a service beside that one"
+        )),
         ManagerError::NotPermitted { action, .. } => Failure::not_permitted(format!(
             "{error}; {}: bilayer {} -c {file}",
             MANAGER_WORDS.with_rights,

@@ -254,6 +254,14 @@ pub enum ManagerError {
         /// Its name.
         name: String,
     },
+    /// A package brought a service of this name, for another configuration.
+    #[error("the service {name} came with a package of the system, for the configuration {}", config.display())]
+    PackagedOther {
+        /// Its name.
+        name: String,
+        /// The configuration of the package's.
+        config: PathBuf,
+    },
     /// This user may not do that.
     #[error("not permitted to {action} the service {name}")]
     NotPermitted {

@@ -138,11 +138,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("the installed service stops in its own time", USUAL, service::stops_in_its_own_time),
     scenario("units that are not Bilayer's are left alone", USUAL, service::units_of_others),
     scenario("what the service manager cannot do is said", USUAL, service::refusals),
-    scenario("systemd keeps the installed service, all its life", USUAL, service::whole_life),
     scenario("the package is installed, configured, upgraded, removed and purged", USUAL, package::life)
         .and_on_trixie(),
     scenario("agents that are kept do not notice an upgrade of the package", USUAL, package::kept),
     scenario("a package leaves a service as a person left it", USUAL, package::as_it_was_left),
     scenario("a package is installed over a broken configuration", USUAL, package::broken_configuration),
+    scenario("a service of one's own lives beside the one of the package", USUAL, package::beside),
     scenario("a package is installed while an image is built", USUAL, package::image),
 ];

@@ -85,6 +85,7 @@ pub(super) fn kept(bed: &Bed) -> Result<String> {
     // A removal is for good.
     dpkg(bed, "-r", "bilayer")?;
     ensure!(state(bed)?.active != "active", "the removal left it running");
+    ensure!(before.is_dead(), "the agent has nobody left to end it");
     Ok(format!("{before:?} through three upgrades; its wire was away for {away_ms:?} ms"))
 }
 
@@ -119,6 +120,34 @@ pub(super) fn broken_configuration(bed: &Bed) -> Result<String> {
     bed.run(["systemctl", "start", UNIT])?;
     ensure!(state(bed)? == ("active", "enabled").into(), "mended, and {:?}", state(bed)?);
     Ok(said.lines().find(|line| line.contains("nmae")).unwrap_or_default().to_owned())
+}
+
+/// A second service of one's own, beside the one of the package; and what the package leaves alone, or takes with it.
+pub(super) fn beside(bed: &Bed) -> Result<String> {
+    prepare(bed)?;
+    dpkg(bed, "-i", OLDER)?;
+    bed.write("/etc/acme/acme.toml", "[service]\nname = \"acme\"\n")?;
+    bed.run(["bilayer", "install", "-c", "/etc/acme/acme.toml"])?;
+    bed.run(["bilayer", "start", "-c", "/etc/acme/acme.toml"])?;
+    bed.write("/etc/acme/same.toml", "[service]\nname = \"bilayer\"\n")?;
+    let taken = bed.run(["bilayer", "install", "-c", "/etc/acme/same.toml"]);
+    let taken = format!("{:#}", taken.err().context("the package's service was taken over")?);
+    ensure!(taken.contains("came with a package"), "{taken}");
+    let removed = bed.run(["bilayer", "uninstall", "-c", CONFIG]);
+    ensure!(removed.is_err() && state(bed)?.active == "active", "the package's service is not uninstalled");
+    let which = format!("{:#}", bed.run(["bilayer", "status"]).err().context("status chose one of two")?);
+    ensure!(which.contains(CONFIG) && which.contains("/etc/acme/acme.toml"), "{which}");
+
+    // The unit of the package gives way to one that knows the whole configuration, and that goes with the package.
+    bed.write(CONFIG, "[service]\nname = \"bilayer\"\ndescription = \"Ours\"\ndependencies = [\"dbus\"]\n")?;
+    bed.run(["bilayer", "install", "-c", CONFIG])?;
+    dpkg(bed, "-i", NEWER)?;
+    ensure!(state(bed)? == ("active", "enabled").into(), "after the upgrade: {:?}", state(bed)?);
+    dpkg(bed, "-P", "bilayer")?;
+    ensure!(!bed.path("/etc/systemd/system/bilayer.service").exists(), "its unit is left");
+    ensure!(bed.run(["systemctl", "is-active", "acme.service"])?.trim() == "active", "acme was stopped");
+    bed.run(["test", "-h", "/run/bilayer/acme"]).context("acme cannot be found any more")?;
+    Ok(taken.lines().last().unwrap_or_default().to_owned())
 }
 
 /// Where no systemd runs, as while an image is built, the package installs all the same, and the boot finds it enabled.

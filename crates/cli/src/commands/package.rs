@@ -80,9 +80,12 @@ async fn install_anew(
 
 /// Stops and removes every service with this configuration. The configuration stays.
 async fn remove_all(file: &Path) -> Result<(), Failure> {
-    stop_all(file).await?;
     for service in services_of(file) {
-        uninstall::remove(&service).await?;
+        uninstall::stop_for_good(&service).await?;
+        // What the package brought itself goes with its files.
+        if !service.is_packaged {
+            uninstall::remove(&service).await?;
+        }
     }
     Ok(())
 }

@@ -1,15 +1,22 @@
 //! `bilayer uninstall`
 
 use std::path::Path;
+use std::time::Duration;
 
 use bilayer::chain;
 use bilayer::manager::{self, InstalledService, ManagerError};
+use bilayer_ipc::control::{AgentStatus, Selector, StatusReport};
+use bilayer_ipc::method;
 use bilayer_platform::{Dirs, EventLog};
 
 use super::stop;
+use crate::client::Client;
 use crate::failure::Failure;
-use crate::installation::{explain, find};
+use crate::installation::{Progress, explain, find};
 use crate::screen;
+
+/// How often a service is asked whether its agents have ended.
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
     let service = find(config)?;
@@ -22,8 +29,36 @@ pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
         // It is not ours, and then it is not stopped either.
         return Err(explain(&not_ours(name).await, Some(&service.config)));
     }
-    stop::stop(&service).await?;
+    stop_for_good(&service).await?;
     remove(&service).await
+}
+
+/// Stops a service that is about to be removed, and all its agents: those that outlive it would have nobody to end them.
+pub(super) async fn stop_for_good(service: &InstalledService) -> Result<(), Failure> {
+    let ended = end_agents(service).await;
+    stop::stop(service).await?;
+    if let Err(Failure::Said(_, message)) = ended {
+        screen::warn(&format!("warning: agents of {} may live on: {message}", service.name));
+    }
+    Ok(())
+}
+
+/// Ends all agents of a service, and waits until they have. None of them is longer about it than its grace.
+async fn end_agents(service: &InstalledService) -> Result<(), Failure> {
+    let Some(client) = Client::open(&Dirs::system(&service.name)).await? else { return Ok(()) };
+    let lives = |status: &StatusReport| status.agents.iter().any(|agent| agent.pid.is_some());
+    let mut status = client.status().await?;
+    if !status.agents.is_empty() {
+        let all = Selector { agent: None, session: None, user: None, all: true };
+        let _: Vec<AgentStatus> = client.call(method::AGENTS_STOP, &all).await?;
+    }
+    let mut progress = Progress::new();
+    while lives(&status) {
+        progress.show("the agents are asked to leave…");
+        tokio::time::sleep(ASK_EVERY).await;
+        status = client.status().await?;
+    }
+    Ok(())
 }
 
 /// Removes a service that has stopped, and what the system knew of it.

@@ -24,9 +24,14 @@ pub(super) async fn install(systemd: &Systemd, what: &Installation) -> Result<In
     let old = ours(INSTALL, name, &before, &path)?;
     let mut outcome =
         Installed { created: !before.is_found(), warnings: unit::not_taken(what), ..Installed::default() };
-    // A package may have brought the very same.
-    let is_there = old.is_none()
-        && matches!(files::look_at(&before.fragment), Ok(Found::Ours(there, _)) if there == text);
+    // A package may have brought it, and even the very same.
+    let is_there = match files::look_at(&before.fragment) {
+        Ok(Found::Ours(_, marker)) if old.is_none() && marker.config != what.config => {
+            return Err(ManagerError::PackagedOther { name: name.clone(), config: marker.config });
+        }
+        Ok(Found::Ours(there, _)) => old.is_none() && there == text,
+        _ => false,
+    };
     match &old {
         _ if is_there => {}
         Some((old, _)) if *old == text => {}
