@@ -25,7 +25,7 @@ pub(crate) struct Living {
 pub(crate) type Session = BTreeMap<String, String>;
 
 impl Bed {
-    /// Every process that lives where agents of the service `acme` live, in the order of agents and sessions.
+    /// Every process that lives where agents live, whichever service's they are, in the order of agents and sessions.
     pub(crate) fn agents(&self) -> Result<Vec<Living>> {
         let mut living = Vec::new();
         for entry in fs::read_dir(self.path("/proc"))?.flatten() {
@@ -87,10 +87,10 @@ impl Bed {
     }
 }
 
-/// Session and agent of a control group `…/session-ID.scope/bilayer-acme.AGENT`.
+/// Session and agent of a control group `…/session-ID.scope/bilayer-SERVICE.AGENT`.
 fn place(cgroup: &str) -> Option<(String, String)> {
     let (scope, group) = cgroup.rsplit_once('/')?;
-    let agent = group.strip_prefix("bilayer-acme.")?;
+    let (_, agent) = group.strip_prefix("bilayer-")?.split_once('.')?;
     let session = scope.rsplit_once('/')?.1.strip_prefix("session-")?.strip_suffix(".scope")?;
     Some((session.to_owned(), agent.to_owned()))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::bed::Bed;
@@ -17,6 +17,7 @@ const CONFIG: &str = "/etc/acme/acme.toml";
 /// Where its output goes.
 pub(crate) const LOG: &str = "/var/log/acme.out";
 const SERVICE_LOG: &str = "/var/log/acme/acme.log";
+const PACKAGED_LOG: &str = "/var/log/bilayer/bilayer.log";
 /// How long anything may take that is not held up on purpose, on a machine that has other things to do.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
@@ -49,6 +50,19 @@ impl Layer0 {
         command(bed, ["install"])?;
         command(bed, ["start"])?;
         Self { run: None, log: bed.disk(SERVICE_LOG) }.answering(bed)
+    }
+
+    /// The service of Debian's package, whose name is `bilayer`, with this configuration in the place of the package's own.
+    pub(crate) fn packaged(bed: &Bed, config: &str) -> Result<Self> {
+        const PACKAGE: &str = "/var/tmp/bilayer.deb";
+        install_agents(bed)?;
+        let package = built("package-newer.deb")?;
+        ensure!(package.exists(), "{} is not there; `cargo xtask e2e-linux` builds it", package.display());
+        bed.install(&package, PACKAGE)?;
+        bed.run(["dpkg", "--force-unsafe-io", "-i", PACKAGE])?;
+        bed.write("/etc/bilayer/bilayer.toml", config)?;
+        bed.run(["bilayer", "restart"])?;
+        Ok(Self { run: None, log: bed.disk(PACKAGED_LOG) })
     }
 
     fn answering(mut self, bed: &Bed) -> Result<Self> {
@@ -90,13 +104,22 @@ impl Drop for Layer0 {
     }
 }
 
+/// Installs the programs and the configuration of the service `acme`.
 pub(crate) fn install(bed: &Bed, config: &str) -> Result<()> {
-    let own = std::env::current_exe()?;
-    let built = own.parent().context("a program lies in a folder")?;
-    for (program, inside) in [("bilayer", PROGRAM), ("rust-agent", RUST_AGENT), ("e2e-agent", E2E_AGENT)] {
-        bed.install(&built.join(program), inside)?;
-    }
+    install_agents(bed)?;
+    bed.install(&built("bilayer")?, PROGRAM)?;
     bed.write(CONFIG, config)
+}
+
+fn install_agents(bed: &Bed) -> Result<()> {
+    bed.install(&built("rust-agent")?, RUST_AGENT)?;
+    bed.install(&built("e2e-agent")?, E2E_AGENT)
+}
+
+/// A file that was built together with this program.
+fn built(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("a program lies in a folder")?.join(name))
 }
 
 /// Where the example agent is installed.
@@ -106,7 +129,10 @@ pub(crate) const E2E_AGENT: &str = "/usr/local/bin/e2e-agent";
 
 /// What the program under test said in this container, whichever way it was started.
 pub(crate) fn said(bed: &Bed) -> String {
-    [SERVICE_LOG, LOG].iter().find_map(|log| fs::read_to_string(bed.disk(log)).ok()).unwrap_or_default()
+    [SERVICE_LOG, PACKAGED_LOG, LOG]
+        .iter()
+        .find_map(|log| fs::read_to_string(bed.disk(log)).ok())
+        .unwrap_or_default()
 }
 
 /// `bilayer status --json`, asked as root.

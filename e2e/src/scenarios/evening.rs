@@ -1,4 +1,4 @@
-//! One machine from the first logon to the power switch, with the service as it is delivered.
+//! One machine from the first logon to the power switch, with the service that the package brought.
 
 use anyhow::{Result, ensure};
 
@@ -12,7 +12,7 @@ const WITNESS: &str = "/var/lib/witness";
 /// One agent for each way to choose sessions, and one that leaves when the screen is locked.
 const CONFIG: &str = r#"
 [service]
-name = "acme"
+name = "bilayer"
 [agent.console]
 command = ["/usr/local/bin/e2e-agent", "witness", "/var/lib/witness"]
 sessions = "console"
@@ -52,7 +52,7 @@ fn due(session: &Session) -> Vec<&'static str> {
 pub(super) fn play(bed: &Bed) -> Result<String> {
     bed.write(WITNESS, "")?;
     bed.run(["chmod", "666", WITNESS])?;
-    let _service = Layer0::installed(bed, CONFIG)?;
+    let _service = Layer0::packaged(bed, CONFIG)?;
     expect(bed, "before anybody logs on", &[])?;
     let (alice, bob) = people(bed)?;
     let carol = others(bed, &alice)?;
