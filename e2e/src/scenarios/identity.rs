@@ -22,7 +22,7 @@ env = { ACME_MODE = "desk" }
 /// Two users' agents are theirs in all that the kernel and logind can tell.
 pub(super) fn of_two_users(bed: &Bed) -> Result<String> {
     let alice = bed.login("alice", Desktop::Wayland)?;
-    let _service = Layer0::start(bed, EVERYONE)?;
+    let _service = Layer0::installed(bed, EVERYONE)?;
     let bob = bed.login("bob", Desktop::X11)?;
     let mut seen = Vec::new();
     for (login, uid, kind) in [(&alice, 1001, "wayland"), (&bob, 1002, "x11")] {
@@ -113,7 +113,7 @@ fn check_environment(process: &Process, login: &Login, uid: u32, kind: &str) -> 
 
 /// A login over the network without a desktop gets no agent.
 pub(super) fn text_logins(bed: &Bed) -> Result<String> {
-    let _service = Layer0::start(bed, EVERYONE)?;
+    let _service = Layer0::installed(bed, EVERYONE)?;
     let carol = bed.login("carol", Desktop::Remote)?;
     bed.login("alice", Desktop::Wayland)?;
     // Alice's agent shows that the service has seen the sessions, carol's among them.
@@ -127,7 +127,7 @@ pub(super) fn text_logins(bed: &Bed) -> Result<String> {
 /// The agent is held back, with the reason shown, until the desktop publishes its display.
 pub(super) fn display(bed: &Bed) -> Result<String> {
     let config = EVERYONE.replace("needs_display = false", "needs_display = true");
-    let _service = Layer0::start(bed, &config)?;
+    let _service = Layer0::installed(bed, &config)?;
     let alice = bed.login("alice", Desktop::Wayland)?;
     let waiting = crate::wait::until("the agent waits", crate::layer0::SOON, || agent(bed, "desk", "alice"))?;
     ensure!(waiting.state == "waiting" && waiting.pid.is_none(), "it is {}: {}", waiting.state, status(bed)?);

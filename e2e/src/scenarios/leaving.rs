@@ -32,7 +32,7 @@ pub(super) fn terminated(bed: &Bed) -> Result<String> {
 }
 
 fn leave(bed: &Bed, leaves: fn(&Bed, &Login) -> Result<()>) -> Result<String> {
-    let _service = Layer0::start(bed, EVERYONE)?;
+    let _service = Layer0::installed(bed, EVERYONE)?;
     let alice = bed.login("alice", Desktop::Wayland)?;
     bed.login("bob", Desktop::X11)?;
     let (_, desk) = running(bed, "desk", "alice")?;
@@ -53,7 +53,7 @@ fn leave(bed: &Bed, leaves: fn(&Bed, &Login) -> Result<()>) -> Result<String> {
 
 /// What is remembered of a session ends with it.
 pub(super) fn back_again(bed: &Bed) -> Result<String> {
-    let _service = Layer0::start(bed, EVERYONE)?;
+    let _service = Layer0::installed(bed, EVERYONE)?;
     let first = bed.login("alice", Desktop::Wayland)?;
     let (_, before) = running(bed, "desk", "alice")?;
     bed.log_off(&first)?;

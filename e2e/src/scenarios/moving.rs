@@ -26,7 +26,7 @@ pub(super) fn switch(bed: &Bed) -> Result<String> {
     let alice = bed.login("alice", Desktop::Wayland)?;
     let bob = bed.login("bob", Desktop::X11)?;
     bed.switch_to(&alice)?;
-    let _service = Layer0::start(bed, ONE_AT_A_TIME)?;
+    let _service = Layer0::installed(bed, ONE_AT_A_TIME)?;
     running(bed, "desk", "alice")?;
     for login in [&bob, &alice, &bob] {
         bed.switch_to(login)?;
@@ -75,7 +75,7 @@ needs_display = false
 pub(super) fn lock(bed: &Bed) -> Result<String> {
     let alice = bed.login("alice", Desktop::Wayland)?;
     bed.switch_to(&alice)?;
-    let service = Layer0::start(bed, STOP_AND_KEEP)?;
+    let service = Layer0::installed(bed, STOP_AND_KEEP)?;
     let (_, shy) = running(bed, "shy", "alice")?;
     let (_, desk) = ready(bed, "desk", "alice")?;
     bed.lock(&alice)?;

@@ -33,7 +33,7 @@ needs_display = false
 
 /// A user's commands are refused with exit code 5 and change nothing.
 pub(super) fn strangers(bed: &Bed) -> Result<String> {
-    let _service = Layer0::start(bed, EVERYONE)?;
+    let _service = Layer0::installed(bed, EVERYONE)?;
     bed.login("alice", Desktop::Wayland)?;
     let (_, before) = running(bed, "desk", "alice")?;
     let mut said = String::new();
@@ -49,7 +49,7 @@ pub(super) fn strangers(bed: &Bed) -> Result<String> {
 
 /// Nobody but the session's user is heard at its endpoint, not even root.
 pub(super) fn foreign_peer(bed: &Bed) -> Result<String> {
-    let service = Layer0::start(bed, EVERYONE)?;
+    let service = Layer0::installed(bed, EVERYONE)?;
     bed.login("alice", Desktop::Wayland)?;
     let (_, before) = ready(bed, "desk", "alice")?;
     let environment = bed.process(before).environment()?;

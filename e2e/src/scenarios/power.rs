@@ -21,7 +21,7 @@ needs_display = false
 
 /// Agents are told and stay.
 pub(super) fn sleep(bed: &Bed) -> Result<String> {
-    let service = Layer0::start(bed, EVERYONE)?;
+    let service = Layer0::installed(bed, EVERYONE)?;
     bed.login("alice", Desktop::Wayland)?;
     let (_, pid) = ready(bed, "desk", "alice")?;
     bed.sleep_cycle()?;
@@ -35,7 +35,7 @@ pub(super) fn sleep(bed: &Bed) -> Result<String> {
 
 /// Announced: the agents stop. Called off: they are back.
 pub(super) fn aborted_shutdown(bed: &Bed) -> Result<String> {
-    let _service = Layer0::start(bed, EVERYONE)?;
+    let _service = Layer0::installed(bed, EVERYONE)?;
     bed.login("alice", Desktop::Wayland)?;
     let (_, before) = running(bed, "desk", "alice")?;
     let holds_up = || Ok((bed.delays_of_shutdown()? == ["acme"]).then_some(()));
