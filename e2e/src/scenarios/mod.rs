@@ -16,6 +16,7 @@ mod served;
 mod service;
 mod tracking;
 mod trouble;
+mod workers;
 
 use anyhow::Result;
 
@@ -109,6 +110,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("agents live through a restart of logind", USUAL, tracking::logind_restarted).and_on_trixie(),
     scenario("agents live through the death of logind", USUAL, tracking::logind_killed),
     scenario("a flood of logins leaves nothing behind", USUAL, tracking::flood),
+    scenario("workers run as their accounts, with nobody logged on", USUAL, workers::of_two_accounts)
+        .and_on_trixie(),
+    scenario("workers outlive the service and have it back", USUAL, workers::kept).and_on_trixie(),
+    scenario("a worker waits for its account and follows it", USUAL, workers::account_that_changes),
     scenario("a killed agent is back, and the status says why", USUAL, trouble::crash),
     scenario("an agent that ignores the stop is killed at its grace", USUAL, trouble::deaf),
     scenario("what an agent leaves behind is killed", USUAL, trouble::child_left_behind),
