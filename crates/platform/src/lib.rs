@@ -107,6 +107,8 @@ pub use session::{Hint, Kind, Mode, SessionInfo, State, User};
 pub use severity::Severity;
 pub use signal::Signal;
 #[cfg(feature = "host")]
+pub use system::shutdown_delay;
+#[cfg(feature = "host")]
 pub use system::{
     Alarm, CONSOLE_WINDOWS, ENDPOINT_PER, Launched, Listener, Peer, Process, Sessions, Signals, Station,
     check_program, forget_startup, harden, has_session_tracking, helper_main, is_privileged, launch,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{LOG, Layer0, SOON, ready, running};
+use crate::layer0::{LOG, Layer0, PROGRAM, SOON, ready, running};
 use crate::wait::{throughout, until};
 
 const WITNESS: &str = "/var/lib/witness";
@@ -82,6 +82,11 @@ stop = { grace = "4s" }
 
 /// A real power-off: every agent has its grace, and only then the machine goes on.
 pub(super) fn power_off(bed: &Bed) -> Result<String> {
+    crate::layer0::install(bed, &SLOW.replace("4s", "10s"))?;
+    let checked = bed.inside([PROGRAM, "config", "check", "/etc/acme/acme.toml"]).output()?;
+    let checked = [checked.stdout, checked.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    // As long as the terminal's lines are.
+    let checked = checked.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
     let said = leave_at_power_off(bed, true)?;
     let at = |what: &str| said.find(what).with_context(|| format!("the log does not say {what:?}: {said}"));
     let announced = at("the system shuts down; agents have 5 s")?;
@@ -89,6 +94,7 @@ pub(super) fn power_off(bed: &Bed) -> Result<String> {
     let stopped = at("stopping: ")?;
     ensure!(announced < left && left < stopped, "they left, and then the machine went on: {said}");
     ensure!(!said[announced..].contains(" WARN "), "nothing went wrong: {said}");
+    ensure!(checked.contains("it is cut to \"5s\""), "a longer grace is warned of: {checked}");
     at("stopped: every agent has ended")?;
     Ok("two agents left in their own time, then the service, then the machine".to_owned())
 }

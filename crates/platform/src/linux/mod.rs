@@ -88,6 +88,7 @@ pub use {
     helper::helper_main,
     host::{ServiceHost, run_as_service},
     launch::{Launched, launch},
+    logind::shutdown_delay,
     manager::{HAS_SERVICES, MANAGER_WORDS, Services, installed_services, service_file},
     notify::{MESSAGES_ANSWER, notify_user},
     peer::{Peer, server_identity},

@@ -163,6 +163,12 @@ pub fn account_key(name: &str) -> String {
 #[cfg(feature = "host")]
 pub const HAS_TOKENS: bool = true;
 
+/// How long a shutdown waits for whoever holds it up, where that is one setting of the machine. Here it is each service's own.
+#[cfg(feature = "host")]
+pub fn shutdown_delay() -> Option<std::time::Duration> {
+    None
+}
+
 /// Whether the logon screen is a session with a user of its own. Windows draws it on a desktop of the system's own.
 #[cfg(feature = "host")]
 pub const HAS_GREETERS: bool = false;

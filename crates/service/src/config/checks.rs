@@ -66,6 +66,12 @@ pub trait Checks {
         bilayer_platform::check_worker_account(account, service, runs_as).map_err(Refusal)
     }
 
+    /// How long a shutdown of the machine waits for agents at most, where that is not the service's own setting; `None` also if that
+    /// cannot be told.
+    fn shutdown_delay(&self) -> Option<Duration> {
+        None
+    }
+
     /// Whether the machine knows a user of this name or id; `None` if that cannot be told.
     fn knows_user(&self, _user: &str) -> Option<bool> {
         None
@@ -113,6 +119,10 @@ impl Checks for MachineAndAccounts {
         Machine.executable(program)
     }
 
+    fn shutdown_delay(&self) -> Option<Duration> {
+        within_patience(bilayer_platform::shutdown_delay).flatten()
+    }
+
     fn knows_user(&self, user: &str) -> Option<bool> {
         self.answer(user, bilayer_platform::knows_user)
     }
@@ -123,19 +133,24 @@ impl Checks for MachineAndAccounts {
 }
 
 impl MachineAndAccounts {
-    /// What the name service says within two seconds. A directory server that is away must not keep a person waiting for a
-    /// warning; the thread that still asks ends with the answer or with the program.
+    /// What the name service says, if it is not known to be silent.
     fn answer(&self, name: &str, ask: fn(&str) -> Option<bool>) -> Option<bool> {
         if self.silent.get() {
             return None;
         }
-        let (tell, told) = mpsc::channel();
         let name = name.to_owned();
-        thread::spawn(move || tell.send(ask(&name)));
-        let answer = told.recv_timeout(Duration::from_secs(2)).ok();
+        let answer = within_patience(move || ask(&name));
         self.silent.set(answer.is_none());
         answer.flatten()
     }
+}
+
+/// What is answered within two seconds. A directory server that is away must not keep a person waiting for a warning; the thread
+/// that still asks ends with the answer or with the program.
+fn within_patience<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(ask()));
+    told.recv_timeout(Duration::from_secs(2)).ok()
 }
 
 /// Believes everything: for looking at a configuration that is meant for another machine.

@@ -200,6 +200,16 @@ impl Section<'_> {
                 show_duration(grace + TO_END)
             ));
         }
+        if let Some(delay) = how.checks.shutdown_delay().filter(|delay| *delay < grace) {
+            let message = format!(
+                "the grace of {kind} `{patient}` is \"{}\"; when this machine shuts down it is cut to \"{}\"",
+                show_duration(grace),
+                show_duration(delay)
+            );
+            findings
+                .warning(None, message)
+                .hint("the machine waits longer with `InhibitDelayMaxSec=` in logind.conf(5)");
+        }
         if !how.checks.has_services() && grace > crate::driver::STOP_WITHIN {
             let message = format!(
                 "the grace of {kind} `{patient}` is \"{}\"; when the service stops it is cut to \"{}\"",

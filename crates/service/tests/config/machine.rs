@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bilayer::config::{Account, Checks, Loaded, Loading, Refusal, Report, load_text};
 
@@ -43,6 +44,10 @@ impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
 
     fn has_tokens(&self) -> bool {
         WINDOWS
+    }
+
+    fn shutdown_delay(&self) -> Option<Duration> {
+        (!WINDOWS).then_some(Duration::from_secs(20))
     }
 
     fn has_greeters(&self) -> bool {

@@ -37,6 +37,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// dbus-daemon(1), and fails what goes past it.
 const QUESTIONS_MAX: usize = 64;
 
+/// How long a shutdown waits for whoever holds it up, at most; `None` where logind does not say. Blocks until it answers, and not
+/// longer than a question takes; not to be called by what a runtime runs.
+pub fn shutdown_delay() -> Option<Duration> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    runtime.block_on(async { Logind::connect().await.ok()?.shutdown_delay().await.ok() })
+}
+
 /// A connection to logind.
 #[derive(Clone)]
 pub(super) struct Logind {
