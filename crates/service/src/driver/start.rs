@@ -7,7 +7,7 @@ use std::time::Duration;
 use bilayer_core::{LogonTable, Supervisor};
 use bilayer_ipc::agent::Program;
 use bilayer_ipc::control::{Power, ServiceMode};
-use bilayer_platform::{Alarm, Dirs, Listener, ServiceHost, Signals};
+use bilayer_platform::{Alarm, Dirs, Elevation, Listener, ServiceHost, Signals, TokenSource};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -18,6 +18,7 @@ use super::runs::Runs;
 use super::sessions::RECONCILE_EVERY;
 use super::{Driver, control, host, sessions};
 use crate::builder::{Builder, RunError};
+use crate::config::Config;
 use crate::log::id;
 use crate::observe::Observation;
 use crate::source::{SessionSource, Source};
@@ -32,6 +33,7 @@ const STARTED_AFTER: Duration = Duration::from_secs(1);
 /// Opens everything, supervises until the end, closes everything.
 pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     let Builder { config, loader, source, methods, observer, signals, dirs, host, console_windows } = builder;
+    let is_console = matches!(source, SessionSource::Console);
     let mode = match source {
         SessionSource::System => ServiceMode::System,
         SessionSource::Console | SessionSource::Scripted(_) => ServiceMode::Console,
@@ -41,6 +43,9 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         return Err(RunError::NotPrivileged);
     }
     bilayer_platform::raise_descriptor_limit();
+    if is_console {
+        warn_of_what_only_a_service_does(&config);
+    }
     let dirs = dirs.unwrap_or_else(|| match mode {
         ServiceMode::System => Dirs::system(&config.service.name),
         ServiceMode::Console => Dirs::console(&config.service.name, &config.source),
@@ -150,6 +155,24 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         observer(&Observation::Finished);
     }
     Ok(())
+}
+
+/// In a console an agent has the rights of whoever started this program, and no others.
+fn warn_of_what_only_a_service_does(config: &Config) {
+    for agent in &config.agents {
+        let command = &agent.command;
+        for (key, is_set) in [
+            ("elevation", command.elevation != Elevation::default()),
+            ("token", command.token != TokenSource::default()),
+        ] {
+            if is_set {
+                tracing::warn!(
+                    agent = agent.name,
+                    "{key} has no effect here: it is for the installed service"
+                );
+            }
+        }
+    }
 }
 
 /// A service's name is its own on its machine; a run in a console shares it with every other run of the same name.

@@ -17,7 +17,7 @@ const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 const FIELD_BYTES_MAX: usize = 1024;
 
 /// Names the field with the number of the event in the system's event log. It is in no line.
-const ID: &str = "event";
+pub(super) const ID: &str = "event";
 
 /// What an event says.
 #[derive(Default)]

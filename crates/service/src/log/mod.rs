@@ -7,12 +7,13 @@
 mod file;
 pub(crate) mod id;
 mod line;
+mod panic;
 mod system;
 
 use std::cell::RefCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
 
 use bilayer_platform::Dirs;
 use tracing::level_filters::LevelFilter;
@@ -22,7 +23,7 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::config::{self, Config};
 use file::RollingFile;
 pub use file::Rotation;
-use line::Parts;
+use line::{ID, Parts};
 use system::{Entry, SystemLog};
 
 /// Where and how much to log.
@@ -59,7 +60,7 @@ impl Settings {
     }
 }
 
-/// Starts the log for this process.
+/// Starts the log for this process. From then on a panic is an entry of it, too.
 ///
 /// # Errors
 ///
@@ -76,9 +77,12 @@ pub fn install(settings: Settings) -> Result<(), LogError> {
         Ok(system) => (system, None),
         Err(error) => (None, Some(error)),
     };
+    let numbered = system.is_some();
     let places = PLACES.set(Places { stderr: settings.stderr, file, system });
     places.map_err(|_| LogError::Taken)?;
-    tracing::subscriber::set_global_default(Sink { level: settings.level }).map_err(|_| LogError::Taken)?;
+    let sink = Sink { level: settings.level, numbered };
+    tracing::subscriber::set_global_default(sink).map_err(|_| LogError::Taken)?;
+    panic::report();
     if let Some(error) = closed {
         tracing::warn!(%error, "the system's event log cannot be opened; this log has everything");
     }
@@ -130,10 +134,15 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let lines = HELD.take();
-        if let Some(lines) = lines.filter(|lines| !lines.is_empty()) {
-            write(&lines);
-        }
+        let_go();
+    }
+}
+
+/// Writes what is held back on this thread.
+fn let_go() {
+    let lines = HELD.take();
+    if let Some(lines) = lines.filter(|lines| !lines.is_empty()) {
+        write(&lines);
     }
 }
 
@@ -157,32 +166,51 @@ fn write(lines: &str) {
         let _ = std::io::stderr().write_all(lines.as_bytes());
     }
     if let Some(file) = &places.file {
-        file.lock().unwrap_or_else(PoisonError::into_inner).append(lines);
+        let mut file = match file.try_lock() {
+            Ok(file) => file,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Perhaps by this very thread, which panicked while it wrote.
+            Err(TryLockError::WouldBlock) if std::thread::panicking() => return,
+            Err(TryLockError::WouldBlock) => file.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        file.append(lines);
     }
 }
 
 struct Sink {
+    /// Of lines.
     level: LevelFilter,
+    /// Events with a number of their own are entered in the system's event log at any level: what happens to the service is
+    /// looked for there also by whoever wants to read little.
+    numbered: bool,
+}
+
+impl Sink {
+    fn is_line(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.level
+    }
 }
 
 impl Subscriber for Sink {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let ours = metadata.target().starts_with("bilayer");
         metadata.is_event()
-            && *metadata.level() <= self.level
+            && (self.is_line(metadata) || self.numbered && metadata.fields().field(ID).is_some())
             && (ours || *metadata.level() <= LevelFilter::WARN)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.level)
+        Some(if self.numbered { self.level.max(LevelFilter::INFO) } else { self.level })
     }
 
     fn event(&self, event: &Event<'_>) {
         let (parts, metadata) = (Parts::of(event), event.metadata());
-        let line = parts.line(jiff::Timestamp::now(), *metadata.level());
-        let held = HELD.with_borrow_mut(|held| held.as_mut().map(|lines| lines.push_str(&line)));
-        if held.is_none() {
-            write(&line);
+        if self.is_line(metadata) {
+            let line = parts.line(jiff::Timestamp::now(), *metadata.level());
+            let held = HELD.with_borrow_mut(|held| held.as_mut().map(|lines| lines.push_str(&line)));
+            if held.is_none() {
+                write(&line);
+            }
         }
         if let Some(system) = PLACES.get().and_then(|places| places.system.as_ref())
             && let Some((severity, id)) = Entry::worth(metadata.target(), *metadata.level(), parts.id)
@@ -203,4 +231,23 @@ impl Subscriber for Sink {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::subscriber::with_default;
+    use tracing::{Level, event_enabled};
+
+    use super::*;
+
+    #[test]
+    fn what_happens_to_the_service_is_entered_at_any_level() {
+        let level = LevelFilter::WARN;
+        with_default(Sink { level, numbered: true }, || {
+            assert!(event_enabled!(Level::INFO, event));
+            assert!(!event_enabled!(Level::INFO));
+            assert!(event_enabled!(Level::WARN));
+        });
+        with_default(Sink { level, numbered: false }, || assert!(!event_enabled!(Level::INFO, event)));
+    }
 }
