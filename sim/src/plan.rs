@@ -166,6 +166,7 @@ impl People {
                     who.push(Arc::new(Who {
                         session: (if plan.crowd { user } else { id } + 1).to_string(),
                         user: format!("user{user}"),
+                        account: String::new(),
                         user_id: (1000 + user).to_string(),
                         groups: groups.iter().map(|&group| group.to_owned()).collect(),
                         session_type: TYPES[user % TYPES.len()].map(str::to_owned),

@@ -89,7 +89,9 @@ impl Spec {
             Some(true) if !session.remote => return Some(Unserved::Local),
             Some(_) | None => {}
         }
-        let is_named = is_listed(&self.users, &who.user) || self.users.contains(&who.user_id);
+        let is_named = is_listed(&self.users, &who.user)
+            || self.users.contains(&who.user_id)
+            || !who.account.is_empty() && self.users.contains(&who.account);
         if !who.greeter && !is_named {
             return Some(Unserved::User);
         }

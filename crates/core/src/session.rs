@@ -51,6 +51,8 @@ pub struct Who {
     pub session: String,
     /// The user's name.
     pub user: String,
+    /// The same with its domain, as `users` may have it; empty where the OS has none.
+    pub account: String,
     /// The user's id: a uid in decimal, or a SID; empty until it is known.
     pub user_id: String,
     /// Names of the groups the user is in; empty until they are known.

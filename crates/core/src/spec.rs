@@ -144,7 +144,7 @@ pub struct Spec {
     pub fingerprint: u64,
     /// Which sessions it serves.
     pub serve: Serve,
-    /// Only these users' sessions, by name or id, case-sensitive, where not empty.
+    /// Only these users' sessions, by name, by name with the domain, or by id, case-sensitive, where not empty.
     pub users: Vec<String>,
     /// Only sessions of members of these groups, where not empty.
     pub groups: Vec<String>,

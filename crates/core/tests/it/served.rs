@@ -65,6 +65,8 @@ fn filters_narrow_the_set() {
         |users: &[&str]| serves(|spec| spec.users = users.iter().map(|&user| user.into()).collect(), |_| {});
     assert!(users(&["someone", "user1"]));
     assert!(users(&["1001"]), "by id too");
+    assert!(users(&[r"ACME\user1"]) && !users(&[r"OTHER\user1"]), "and with the domain");
+    assert!(!users(&[""]), "what is not known is nobody's name");
     assert!(!users(&["User1"]), "names are case-sensitive");
 
     let groups = |groups: &[&str]| {

@@ -209,6 +209,7 @@ pub(crate) fn session(logon: u32) -> Session {
         who: Arc::new(Who {
             session: format!("c{logon}"),
             user: format!("user{logon}"),
+            account: format!(r"ACME\user{logon}"),
             user_id: format!("{}", 1000 + logon),
             groups: vec![format!("group{logon}"), "people".into()],
             session_type: Some("wayland".into()),

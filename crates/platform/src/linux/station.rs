@@ -136,6 +136,11 @@ impl Station {
         }))
     }
 
+    /// The user's name with its domain, which Linux has not.
+    pub fn account(&self) -> String {
+        String::new()
+    }
+
     /// Whose processes run here.
     pub fn user(&self) -> User {
         User { name: self.facts.user.clone(), id: self.facts.uid.to_string() }

@@ -102,6 +102,16 @@ impl Station {
         User { name, id }
     }
 
+    /// The user's name with its domain, `DOMAIN\name`; empty where it is not known.
+    pub fn account(&self) -> String {
+        match &self.facts.becomes {
+            Becomes::User(user) => format!(r"{}\{}", user.domain, user.name),
+            Becomes::Itself => std::env::var("USERDOMAIN")
+                .map_or_else(|_| String::new(), |domain| format!(r"{domain}\{}", self.user().name)),
+            Becomes::Account { .. } => String::new(),
+        }
+    }
+
     /// What an earlier life of this program left here of launches whose names begin like this: the rest of each name, and what
     /// ends it. As far as the system can list them, which Windows cannot: a launch finds the job of its own name.
     pub fn leftovers(&self, _prefix: &str) -> Vec<(String, ProcessRecord)> {

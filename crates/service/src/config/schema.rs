@@ -82,7 +82,7 @@ struct Agent {
     /// those of every logged-on user, also in the background.
     #[schemars(extend("enum" = ["console", "active", "all"], "default" = "console"))]
     sessions: String,
-    /// Only the sessions of these users, by name or id. Without it: of everybody.
+    /// Only the sessions of these users: by name, on Windows also `DOMAIN\NAME`, or by id. Without it: of everybody.
     #[schemars(extend("minItems" = 1))]
     users: Vec<String>,
     /// Only the sessions of members of these groups; on Windows by name, `DOMAIN\NAME` or SID. Without it: of everybody.

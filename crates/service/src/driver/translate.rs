@@ -32,6 +32,7 @@ pub(super) fn session(logon: Logon, info: &SessionInfo) -> Session {
         who: Arc::new(Who {
             session: info.id.clone(),
             user: account_key(&info.user.name),
+            account: account_key(&info.station.account()),
             user_id: account_key(&info.user.id),
             groups: info.groups.iter().map(|group| account_key(group)).collect(),
             session_type: info.session_type.clone(),

@@ -30,7 +30,9 @@ fn nobody(bed: &Bed) -> Result<()> {
 /// Nobody, alice, nobody, bob.
 pub(super) fn logon_logoff(bed: &Bed) -> Result<String> {
     bed.play(|script| script.sessions.clear())?;
-    let service = Service::start(bed, &config("rust-agent.exe", SILENT, ""))?;
+    // By name with the domain, and without.
+    let users = r"users = ['acme\alice', 'BOB']";
+    let service = Service::start(bed, &config("rust-agent.exe", SILENT, users))?;
     ensure!(agents(bed)?.is_empty(), "no user, no agent");
     service.play(|script| script.sessions.push(console(1, "alice")))?;
     let alice = running(bed, 1)?;
