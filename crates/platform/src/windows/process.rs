@@ -13,6 +13,9 @@ use crate::{Exit, Peer, ProcessRecord};
 /// The exit code of what we kill, as the task manager has it.
 pub(super) const KILLED: u32 = 1;
 
+/// What draws the window of a console, and is there for one that is hidden, too.
+const CONSOLE_HOST: &str = "conhost.exe";
+
 /// How often what descends from a root is gone through, where no job holds it.
 const ROUNDS_MAX: usize = 16;
 
@@ -83,12 +86,13 @@ impl Process {
     pub fn sweep(&self) -> io::Result<usize> {
         match &self.group {
             Group::Job(job) => {
-                let left = job.count()?;
-                if left > 0 {
-                    self.name_what_is_left(job);
-                    job.terminate(KILLED)?;
+                let count = job.count()?;
+                if count == 0 {
+                    return Ok(0);
                 }
-                Ok(left)
+                let hosts = self.name_what_is_left(job);
+                job.terminate(KILLED)?;
+                Ok(count.saturating_sub(hosts))
             }
             Group::Kin => self.kill_kin(),
         }
@@ -127,12 +131,20 @@ impl Process {
         }
     }
 
-    /// For people, who may want to know why it was there.
-    fn name_what_is_left(&self, job: &Job) {
-        let name = |pid: u32| Some(format!("{} ({pid})", Root::open(pid).ok()??.program().ok()?));
+    /// For people, who may want to know why it was there. The system's own hosts of consoles are not named but counted: nobody
+    /// started them on purpose, and they end a moment after their console's last program.
+    fn name_what_is_left(&self, job: &Job) -> usize {
+        let name = |pid: u32| Some((Root::open(pid).ok()??.program().ok()?, pid));
         let members = job.first_members().unwrap_or_default();
-        let left: Vec<String> = members.into_iter().filter_map(name).collect();
-        tracing::info!(root = self.pid(), "left behind and ended: {}", left.join(", "));
+        let (hosts, left): (Vec<_>, Vec<_>) = members
+            .into_iter()
+            .filter_map(name)
+            .partition(|(program, _)| program.eq_ignore_ascii_case(CONSOLE_HOST));
+        if !left.is_empty() {
+            let left: Vec<_> = left.iter().map(|(program, pid)| format!("{program} ({pid})")).collect();
+            tracing::info!(root = self.pid(), "left behind and ended: {}", left.join(", "));
+        }
+        hosts.len()
     }
 
     /// Kills what descends from the root; says how many there were.

@@ -26,6 +26,8 @@ pub(super) fn crash(bed: &Bed) -> Result<String> {
         agent.runs() && agent.pid != before.pid && agent.entry["ready"] == true
     })?;
     gone(&process)?;
+    // The host of its console is nothing that it started.
+    ensure!(!said(bed).contains("left behind"), "it left nothing behind: {}", said(bed));
     ensure!(after.entry["generation"] == 2, "its second launch: {}", after.entry);
     let last = after.entry["last_exit"].clone();
     let code = console.interrupt()?;
