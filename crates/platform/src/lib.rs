@@ -118,11 +118,12 @@ pub use system::{
 #[cfg(feature = "host")]
 pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};
 #[cfg(feature = "host")]
-pub use system::{HAS_GREETERS, HAS_TOKENS, SESSION_TYPES, account_key, knows_group, knows_user};
-#[cfg(feature = "host")]
 pub use system::{
-    HAS_SERVICES, MANAGER_WORDS, ServiceHost, Services, installed_services, run_as_service, service_file,
+    HAS_DELAYED_START, HAS_SERVICES, MANAGER_WORDS, ServiceHost, Services, installed_services,
+    run_as_service, service_file,
 };
+#[cfg(feature = "host")]
+pub use system::{HAS_GREETERS, HAS_TOKENS, SESSION_TYPES, account_key, knows_group, knows_user};
 pub use system::{Stream, connect, connect_control, random_bytes};
 #[cfg(feature = "host")]
 pub use system::{WORKER_ACCOUNTS, check_worker_account};

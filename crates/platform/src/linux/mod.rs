@@ -128,6 +128,10 @@ pub const HAS_TOKENS: bool = false;
 #[cfg(feature = "host")]
 pub const HAS_GREETERS: bool = true;
 
+/// Whether a service can be started some time after the boot. systemd has timers for that, which are no services.
+#[cfg(feature = "host")]
+pub const HAS_DELAYED_START: bool = false;
+
 /// The types that a session can have, and whether such a session has a screen: sd_session_get_type(3), and `web` of
 /// systemd 239.
 #[cfg(feature = "host")]

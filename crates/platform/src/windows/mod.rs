@@ -159,6 +159,10 @@ pub fn account_key(name: &str) -> String {
     name.to_lowercase()
 }
 
+/// Whether a service can be started some time after the boot.
+#[cfg(feature = "host")]
+pub const HAS_DELAYED_START: bool = true;
+
 /// Whether programs have their rights from tokens, of which a user can have several: then `elevation` and `token` mean something.
 #[cfg(feature = "host")]
 pub const HAS_TOKENS: bool = true;

@@ -46,6 +46,11 @@ pub trait Checks {
         bilayer_platform::HAS_SERVICES
     }
 
+    /// Whether its service manager can start a service some time after the boot.
+    fn has_delayed_start(&self) -> bool {
+        bilayer_platform::HAS_DELAYED_START
+    }
+
     /// Whether programs of the machine have their rights from tokens, of which a user can have several.
     fn has_tokens(&self) -> bool {
         bilayer_platform::HAS_TOKENS
@@ -167,6 +172,10 @@ impl Checks for Unchecked {
     }
 
     fn has_services(&self) -> bool {
+        true
+    }
+
+    fn has_delayed_start(&self) -> bool {
         true
     }
 

@@ -51,17 +51,20 @@ struct Service {
     description: String,
     /// Who the service runs as: `LocalSystem`, `LocalService`, `NetworkService`, its own `NT SERVICE\NAME`, a group-managed
     /// `DOMAIN\NAME$`, or an account with a password, which `bilayer install` asks for. One that has agents runs as
-    /// `LocalSystem`: no other account may start programs as other users. Windows only.
+    /// `LocalSystem`: no other account may start programs as other users. On Linux it is always root.
     #[schemars(extend("default" = "LocalSystem"))]
     account: String,
-    /// When the system starts the service: at boot; some minutes later; never by itself. Windows only.
+    /// When the system starts the service: at boot; some minutes later; never by itself. Linux has no
+    /// later: `delayed` is `auto` there.
     #[schemars(extend("enum" = ["auto", "delayed", "manual"], "default" = "auto"))]
     start: String,
-    /// Services that must run before it, by their short names. Windows only.
+    /// Services that must run before it, by their short names; on Linux units, such as
+    /// `postgresql` or `network-online.target`.
     #[schemars(extend("default" = []))]
     dependencies: Vec<String>,
-    /// How long the system waits for the service, and so for its agents, after a shutdown was announced. Without it: as long
-    /// as the most patient agent needs, and at least 10 s. Windows only. From 1s to 1h.
+    /// How long the system waits for the service, and so for its agents, after a shutdown was announced; on Linux
+    /// how long a stop may take that does not ask for more. Without it: as long as the most patient agent needs, and at least
+    /// 10 s. From 1s to 1h.
     #[schemars(extend("pattern" = TIME))]
     preshutdown_timeout: String,
     /// What becomes of agents when the service stops, or is killed. `keep`: they live on, and the next start of the service

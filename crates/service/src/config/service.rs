@@ -58,7 +58,7 @@ pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mu
     let known_name = name.as_deref().unwrap_or_default();
     let account =
         managed.read("account", findings, |node, findings| account(node, known_name, how, findings));
-    let start = managed.read("start", findings, one_of(&START));
+    let start = managed.read("start", findings, |node, findings| start(node, how, findings));
     let dependencies =
         managed.read("dependencies", findings, |node, findings| dependencies(node, known_name, findings));
     let preshutdown = managed.read("preshutdown_timeout", findings, |node, findings| {
@@ -133,6 +133,15 @@ fn account<'a>(
             None
         }
     }
+}
+
+fn start(node: Node<'_>, how: &Loading<'_>, findings: &mut Findings) -> Option<StartType> {
+    let start = one_of(&START)(node.clone(), findings)?;
+    if start == StartType::Delayed && !how.checks.has_delayed_start() {
+        let message = format!("`{}` is \"delayed\", which this system has not: it starts at boot", node.path);
+        findings.warning(Some(node.span), message).hint("\"auto\" says the same here");
+    }
+    Some(start)
 }
 
 fn dependencies(node: Node<'_>, service: &str, findings: &mut Findings) -> Option<Vec<String>> {

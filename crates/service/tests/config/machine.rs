@@ -42,6 +42,10 @@ impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
         WINDOWS
     }
 
+    fn has_delayed_start(&self) -> bool {
+        WINDOWS
+    }
+
     fn has_tokens(&self) -> bool {
         WINDOWS
     }
@@ -71,6 +75,35 @@ impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
     }
 }
 
+/// The same as a machine that systemd started: with a service manager, and without what Windows alone has.
+pub(crate) struct Systemd;
+
+impl Checks for Systemd {
+    fn writable_by_others(&self, path: &Path) -> io::Result<Option<String>> {
+        Fake::<false>.writable_by_others(path)
+    }
+
+    fn is_file(&self, path: &Path) -> io::Result<bool> {
+        Fake::<false>.is_file(path)
+    }
+
+    fn executable(&self, program: &Path) -> Result<(), Refusal> {
+        Fake::<false>.executable(program)
+    }
+
+    fn has_services(&self) -> bool {
+        true
+    }
+
+    fn has_delayed_start(&self) -> bool {
+        false
+    }
+
+    fn has_tokens(&self) -> bool {
+        false
+    }
+}
+
 /// The file that every text is said to come from.
 pub(crate) fn path() -> PathBuf {
     PathBuf::from("/etc/acme/desk.toml")
@@ -82,6 +115,9 @@ pub(crate) const CONSOLE: Loading<'static> = Loading { privileged: false, checks
 pub(crate) const PRIVILEGED: Loading<'static> = Loading { privileged: true, checks: &Fake::<true> };
 /// In the foreground of a machine without a service manager.
 pub(crate) const ELSEWHERE: Loading<'static> = Loading { privileged: false, checks: &Fake::<false> };
+
+/// In the foreground of a machine that systemd started.
+pub(crate) const SYSTEMD: Loading<'static> = Loading { privileged: false, checks: &Systemd };
 
 /// Loads a text on the fake machine.
 pub(crate) fn load(text: &str, how: &Loading<'_>) -> Result<Loaded, Report> {

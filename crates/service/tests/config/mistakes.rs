@@ -2,7 +2,7 @@
 
 use bilayer::config::{Loading, Report, Style};
 
-use crate::machine::{CONSOLE, ELSEWHERE, PRIVILEGED, agent, load, worker};
+use crate::machine::{CONSOLE, ELSEWHERE, PRIVILEGED, SYSTEMD, agent, load, worker};
 
 fn report(text: &str, how: &Loading<'_>) -> Report {
     match load(text, how) {
@@ -93,6 +93,8 @@ mistakes! {
     dependency_that_is_none, CONSOLE, service("dependencies = [\"RpcSs\", \"a/b\", \"acme\"]");
     time_out_below_the_grace, CONSOLE, service("preshutdown_timeout = \"4s\"");
     keys_for_another_system, ELSEWHERE, service("account = \"LocalSystem\"\nstart = \"manual\"");
+    account_where_a_service_is_root, SYSTEMD, service("account = \"NetworkService\"");
+    start_that_is_not_delayed, SYSTEMD, service("account = \"root\"\nstart = \"delayed\"");
     grace_that_is_cut, ELSEWHERE, agent("stop.grace = \"5m\"");
     relative_folder_in_a_service, PRIVILEGED, agent("cwd = \"data\"");
     no_command, CONSOLE, "[service]\nname = \"acme\"\n[agent.desk]\nsessions = \"all\"\n";

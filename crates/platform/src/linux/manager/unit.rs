@@ -39,7 +39,8 @@ pub(super) fn render(what: &Installation) -> io::Result<String> {
         name = what.name,
         description = one_line(&what.display_name),
     );
-    for dependency in what.dependencies.iter().map(|name| unit_name(name)) {
+    for name in &what.dependencies {
+        let dependency = unit_name(name)?;
         let _ = write!(text, "Requires={dependency}\nAfter={dependency}\n");
     }
     let _ = write!(
@@ -92,11 +93,14 @@ pub(super) fn not_taken(what: &Installation) -> Vec<String> {
     }
 }
 
-/// The name of a unit, as people shorten it.
-fn unit_name(name: &str) -> String {
+/// The name of a unit, as people shorten it: systemd.unit(5), "Description".
+fn unit_name(name: &str) -> io::Result<String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
+    if name.is_empty() || !name.bytes().all(fits) {
+        return Err(invalid(format!("{name:?} in `dependencies` is no unit's name")));
+    }
     let has_kind = name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind));
-    let name = one_line(name);
-    if has_kind { name } else { format!("{name}.service") }
+    Ok(if has_kind { name.to_owned() } else { format!("{name}.service") })
 }
 
 const KINDS: [&str; 6] = ["service", "socket", "target", "mount", "path", "timer"];
@@ -122,13 +126,10 @@ fn argument_of(argument: &str) -> String {
 fn quoted(word: &str) -> String {
     let is_plain =
         |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:=@,%$".contains(&byte) || !byte.is_ascii();
-    if !word.is_empty() && word.bytes().all(is_plain) && !word.starts_with(['-', '+', ':', '@', '!', '|']) {
-        return word.to_owned();
+    match !word.is_empty() && word.bytes().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\"")),
     }
-    if word.starts_with('-') && word.bytes().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A path as text that fits on a line.
@@ -143,4 +144,84 @@ fn plain<'p>(path: &'p Path, what: &str) -> io::Result<&'p str> {
 
 fn invalid(problem: String) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::time::Duration;
+
+    use super::super::marker;
+    use super::*;
+
+    fn acme() -> Installation {
+        Installation {
+            name: "acme".to_owned(),
+            display_name: "Acme".to_owned(),
+            description: String::new(),
+            program: "/opt/acme/bilayer".into(),
+            arguments: ["service", "-c", "/etc/acme/acme.toml"].map(str::to_owned).to_vec(),
+            config: "/etc/acme/acme.toml".into(),
+            account: Account::LocalSystem,
+            start: StartType::Auto,
+            dependencies: Vec::new(),
+            preshutdown_timeout: Duration::from_secs(15),
+            keeps: false,
+        }
+    }
+
+    fn lines(what: &Installation, key: &str) -> Vec<String> {
+        let text = render(what).unwrap();
+        text.lines().filter_map(|line| line.strip_prefix(key)).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn words_arrive_at_the_program_as_they_are() {
+        let odd = r#"/opt/a "b" 100% $HOME\n"#;
+        let what = Installation {
+            program: odd.into(),
+            arguments: vec!["-c".to_owned(), odd.to_owned(), String::new()],
+            config: odd.into(),
+            ..acme()
+        };
+        let program = r#""/opt/a \"b\" 100%% $HOME\\n""#;
+        let argument = r#""/opt/a \"b\" 100%% $$HOME\\n""#;
+        assert_eq!(lines(&what, "ExecStart="), [format!(r#"{program} -c {argument} """#)]);
+        assert_eq!(lines(&what, "ExecReload="), [format!("{program} reload -c {argument}")]);
+        assert_eq!(marker::read(&render(&what).unwrap()).unwrap().config, Path::new(odd));
+    }
+
+    #[test]
+    fn nothing_that_people_name_makes_a_line_of_its_own() {
+        let what = Installation {
+            display_name: "Acme\nExecStartPre=/bin/sh 5%\\".to_owned(),
+            dependencies: vec!["db".to_owned(), "network-online.target".to_owned()],
+            ..acme()
+        };
+        assert_eq!(lines(&what, "Description="), ["Acme ExecStartPre=/bin/sh 5%%"]);
+        assert_eq!(lines(&what, "Requires="), ["db.service", "network-online.target"]);
+        for name in ["db\nNice=1", "a b", "100%", ""] {
+            assert!(
+                render(&Installation { dependencies: vec![name.to_owned()], ..acme() }).is_err(),
+                "{name}"
+            );
+        }
+        let folder = std::ffi::OsStr::from_bytes(b"/opt/\xff");
+        for program in [Path::new("/opt/a\nb"), Path::new(folder)] {
+            assert!(render(&Installation { program: program.to_owned(), ..acme() }).is_err(), "{program:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_configuration_decides() {
+        let kept = Installation { keeps: true, ..acme() };
+        assert_eq!(lines(&kept, "KillMode="), ["process"]);
+        assert_eq!(
+            (lines(&acme(), "KillMode="), lines(&acme(), "TimeoutStopSec=")),
+            (vec!["mixed".into()], vec!["15s".into()])
+        );
+        assert!(render(&Installation { account: Account::NetworkService, ..acme() }).is_err());
+        assert_eq!(not_taken(&acme()).len(), 0);
+        assert_eq!(not_taken(&Installation { start: StartType::Delayed, ..acme() }).len(), 1);
+    }
 }
