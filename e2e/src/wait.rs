@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// How often the world is looked at while waiting.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long the world is left alone between two looks. One that took longer is followed by a pause as long as it was: whoever
+/// waits does not keep the machine from what is waited for.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Looks until there is an answer; after `limit` an error that says what did not come.
 pub(crate) fn until<T>(
@@ -16,6 +17,7 @@ pub(crate) fn until<T>(
 ) -> Result<T> {
     let deadline = Instant::now() + limit;
     loop {
+        let looked = Instant::now();
         let error = match look() {
             Ok(Some(answer)) => return Ok(answer),
             Ok(None) => None,
@@ -27,7 +29,7 @@ pub(crate) fn until<T>(
                 None => bail!("waited {limit:?} in vain for: {what}"),
             };
         }
-        thread::park_timeout(LOOK_EVERY);
+        thread::park_timeout(looked.elapsed().max(PAUSE));
     }
 }
 
@@ -35,10 +37,11 @@ pub(crate) fn until<T>(
 pub(crate) fn throughout(what: &str, span: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let end = Instant::now() + span;
     while Instant::now() < end {
+        let looked = Instant::now();
         if !holds()? {
             bail!("did not hold: {what}");
         }
-        thread::park_timeout(LOOK_EVERY);
+        thread::park_timeout(looked.elapsed().max(PAUSE));
     }
     Ok(())
 }
