@@ -1,8 +1,8 @@
 //! Whole-system tests on real operating systems.
 //!
-//! Every scenario boots a machine of its own ([`bed`]), lets real users log in, runs `bilayer run` as root inside it
-//! ([`layer0`]) and looks at the result from outside ([`process`]): what the kernel and logind say, not what Bilayer says of
-//! itself. `cargo xtask e2e-linux` builds what is needed and runs them all.
+//! Every scenario boots a machine of its own ([`bed`]), lets real users log in, has the service inside it ([`layer0`]) and
+//! looks at the result from outside ([`agents`], [`process`]): what the kernel and logind say, not what Bilayer says of
+//! itself. `cargo xtask e2e-linux` builds what is needed and runs them all, some at the same time ([`lanes`]).
 
 #![forbid(unsafe_code)]
 
