@@ -471,6 +471,28 @@ function Steps-OfOneSession {
         "process $($agent.pid) outlived two services"
     }
 
+    Step 'worker' 'runs workers under LocalService and NetworkService, and kills the first' `
+        'each is the account that it names, in session 0, and is back within 2 s' {
+        $ping = "command = ['$env:SystemRoot\System32\ping.exe', '-t', '127.0.0.1']"
+        Start-Fresh '' "[worker.small]`r`n$ping`r`naccount = 'LocalService'`r`n[worker.net]`r`n$ping`r`naccount = 'NetworkService'"
+        $sids = @{ small = 'S-1-5-19'; net = 'S-1-5-20' }
+        foreach ($name in $sids.Keys) {
+            $worker = Wait-For "the worker $name" 30 { (Status).agents | Where-Object { $_.agent -eq $name -and $_.pid } }
+            Assert ($worker.kind -eq 'worker' -and $null -eq $worker.session) "the status says $($worker.kind), session $($worker.session)"
+            $process = Get-CimInstance Win32_Process -Filter "ProcessId=$($worker.pid)"
+            $owner = Invoke-CimMethod -InputObject $process -MethodName GetOwnerSid
+            Assert ($owner.Sid -eq $sids[$name]) "$name runs as $($owner.Sid), not as $($sids[$name])"
+            Assert ($process.SessionId -eq 0) "$name runs in session $($process.SessionId)"
+        }
+        $worker = (Status).agents | Where-Object { $_.agent -eq 'small' }
+        Stop-Process -Force -Id $worker.pid
+        $next = Wait-For 'a new process' 10 { (Status).agents | Where-Object { $_.agent -eq 'small' -and $_.pid -and $_.pid -ne $worker.pid } }
+        [void] (Bilayer-Ok @('stop'))
+        Assert (-not (Is-Alive $next.pid)) "process $($next.pid) is left"
+        Assert ((Log-Since 0) -notmatch 'cannot ask these processes to end') 'the helper of an account failed'
+        "$($worker.pid) and $($next.pid) under LocalService, and all ended with the service"
+    }
+
     Step 'message' 'shows a message with two buttons in this session' 'the box appears, and the answer is printed' -Person {
         Start-Fresh
         Write-Host '   >>> A message appears. Press its OK button.'

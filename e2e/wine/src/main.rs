@@ -9,6 +9,7 @@
 
 mod bed;
 mod layer0;
+mod logons;
 mod process;
 mod scenarios;
 #[path = "../../src/wait.rs"]

@@ -136,7 +136,14 @@ impl Driver {
             }
             State::Running { .. } => ("running", "runs".into()),
             State::Stopping { stage, why, .. } => (why.code(), format!("{stage}: {why}")),
+            // To a worker there is no logon.
+            State::Held(HoldReason::Operator) if key.logon.is_machine() => {
+                (HoldReason::Operator.code(), "was stopped by a person and stays down until started".into())
+            }
             State::Held(why) => (why.code(), why.to_string()),
+            State::Released if key.logon.is_machine() => {
+                ("released", "left on purpose and stays away until started".into())
+            }
             State::Released => ("released", "left on purpose and stays away until the next logon".into()),
         };
         let failed = matches!(

@@ -5,6 +5,7 @@ mod package;
 mod service;
 mod sessions;
 mod wire;
+mod workers;
 
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("service: one that was deleted and is held open is waited for", service::marked_for_deletion),
     scenario("service: a start that does not come up in time is an error", service::timeout),
     scenario("service: agents under an account that cannot serve them are refused", service::account),
+    scenario("workers: under accounts of the system, with nobody logged on", workers::of_system_accounts),
+    scenario("workers: with keep, they outlive the service and have it back", workers::kept),
     scenario(
         "sessions: a logon starts an agent, a logoff ends it, and the service lives on",
         sessions::logon_logoff,
