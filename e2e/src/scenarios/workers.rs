@@ -20,6 +20,9 @@ account = "acme-sync"
 env = { ACME_MODE = "sync" }
 "#;
 
+/// One that has all rights, because somebody wrote so.
+const ROOT: &str = "[worker.boss]\ncommand = [\"/bin/sleep\", \"1000000\"]\naccount = \"root\"\n";
+
 fn config(on_service_stop: &str, workers: &str) -> String {
     format!("[service]\nname = \"acme\"\non_service_stop = \"{on_service_stop}\"\n{workers}")
 }
@@ -34,11 +37,14 @@ fn make_accounts(bed: &Bed) -> Result<()> {
 /// Each is its account and nothing more, below the service, with nobody logged on and, later, without logind.
 pub(super) fn of_two_accounts(bed: &Bed) -> Result<String> {
     make_accounts(bed)?;
-    let service = Layer0::installed(bed, &config("stop", TWO))?;
+    let service = Layer0::installed(bed, &config("stop", &format!("{TWO}{ROOT}")))?;
     let (entry, index) = ready(bed, "index", "acme-index")?;
     let (_, sync) = running(bed, "sync", "acme-sync")?;
     ensure!(bed.run(["loginctl", "list-sessions", "--no-legend"])?.trim().is_empty(), "nobody is logged on");
     ensure!(entry.entry["kind"] == "worker" && entry.entry["session"].is_null(), "{}", entry.entry);
+    let boss = bed.process(running(bed, "boss", "root")?.1);
+    let (has, bound) = (boss.status("CapEff"), boss.status("CapBnd"));
+    ensure!(boss.uids()? == [0; 4] && has == bound && has.is_some(), "boss has {has:?} of {bound:?}");
     let layer0 = service.process(bed)?.pid;
     for (name, account, pid, home) in
         [("index", "acme-index", index, "/home/acme-index"), ("sync", "acme-sync", sync, "/")]

@@ -126,7 +126,8 @@ impl Station {
             gid: account.gid,
             become_user: becomes_other.then(|| BecomeUser {
                 groups: account.gids.clone(),
-                login: Login { no_new_privileges: true, ..Login::default() },
+                // There is nothing that root could gain, and what it lets go of before it executes its program it must have back.
+                login: Login { no_new_privileges: account.uid != 0, ..Login::default() },
                 leader: None,
             }),
             environment: Arc::new(environment::listed(&environment::of_worker(&account))),
