@@ -185,7 +185,12 @@ impl Bed {
 
     /// Gives a user's desktop a display, the way desktops do: in the environment of the user's service manager.
     pub(crate) fn publish_display(&self, user: &str, uid: u32, display: &str) -> Result<()> {
-        self.user_manager(user, uid, &["set-environment", display])
+        self.set_environment(user, uid, &[display])
+    }
+
+    /// Sets variables in the environment of a user's service manager, all at once.
+    pub(crate) fn set_environment(&self, user: &str, uid: u32, variables: &[&str]) -> Result<()> {
+        self.user_manager(user, uid, &[&["set-environment"], variables].concat())
     }
 
     /// Takes it away again.

@@ -1,8 +1,10 @@
 //! What must hold, each on a machine of its own.
 
+mod bad_launch;
 mod bed_itself;
 mod displays;
 mod evening;
+mod full_disk;
 mod identity;
 mod inheritance;
 mod keep;
@@ -89,6 +91,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("a compositor that starts again is followed", USUAL, displays::restarted),
     scenario("two desktops of one user have two displays", USUAL, displays::two_of_one_user),
     scenario("a real program shows its window", GRAPHICAL, displays::real_program),
+    scenario("a user without a shell, a home or room has an agent", USUAL, bad_launch::users),
+    scenario("a user without a runtime folder has an agent", USUAL, bad_launch::no_runtime_folder),
+    scenario("an environment of any kind does no harm", USUAL, bad_launch::environments),
+    scenario(
+        "a program that cannot be started is held, and back after a reload",
+        USUAL,
+        bad_launch::programs,
+    ),
+    scenario("what lies in the place of a socket is left alone", USUAL, bad_launch::sockets),
+    scenario("agents run while the disk is full from the start", USUAL, full_disk::state),
+    scenario("agents run while the disk becomes full", USUAL, full_disk::later),
+    scenario("an agent waits for room for its socket", USUAL, full_disk::sockets),
     scenario("a switch stops the old agent before it starts the new one", USUAL, moving::switch)
         .and_on_trixie()
         .at_terminals(),

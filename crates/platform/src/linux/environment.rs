@@ -16,6 +16,9 @@ use super::logind::Facts;
 /// More than this is no environment that a program can be started with: execve(2) allows a quarter of the stack limit.
 pub(super) const ENVIRONMENT_LENGTH_MAX: usize = 256 * 1024;
 
+/// `MAX_ARG_STRLEN` of execve(2), with the NUL: no program can have been started with more than this in one variable, and none can.
+const VARIABLE_LENGTH_MAX: usize = 128 * 1024;
+
 /// How many processes of a scope are asked for a display. A desktop's first processes have the lowest pids, or nearly.
 const SCOPE_PROCESSES_MAX: usize = 256;
 
@@ -161,9 +164,10 @@ fn is_of(entry: &[u8], name: &[u8]) -> bool {
     entry.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'='))
 }
 
-/// Entries with a NUL after each. What is no variable, which a person can put there, is left out.
+/// Entries with a NUL after each. What is no variable, or one that no program can have, is left out: a person can put it there.
 pub(super) fn parse(bytes: &[u8]) -> Variables {
-    let entries = bytes.split(|byte| *byte == 0).filter_map(|entry| {
+    let possible = |entry: &&[u8]| entry.len() < VARIABLE_LENGTH_MAX;
+    let entries = bytes.split(|byte| *byte == 0).filter(possible).filter_map(|entry| {
         let equals = entry.iter().position(|byte| *byte == b'=')?;
         let (name, value) = (&entry[..equals], &entry[equals + 1..]);
         is_name(name).then(|| (OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec())))
@@ -247,6 +251,13 @@ mod tests {
         assert_eq!(names, ["A", "EMPTY", "GOOD", "_9"]);
         assert_eq!(value(&read, "_9"), Some("two\nlines"));
         assert_eq!(value(&read, "A"), Some("b=c"));
+        for (length, count) in [(VARIABLE_LENGTH_MAX - 3, 1), (VARIABLE_LENGTH_MAX - 2, 0)] {
+            assert_eq!(
+                parse(format!("B={}\0", "x".repeat(length)).as_bytes()).len(),
+                count,
+                "{length} bytes"
+            );
+        }
     }
 
     /// A scope that lists `others` processes before one that was started with these variables.

@@ -39,7 +39,18 @@ pub(crate) fn create(path: &Path) -> io::Result<(File, OwnedFd)> {
     let flags = || OpenOptions::new().mode(0o600).custom_flags(libc::O_NOFOLLOW).clone();
     let theirs = flags().append(true).create_new(true).open(path)?;
     let ours = flags().read(true).write(true).open(path)?;
+    make_sure_of_room(&ours)?;
     Ok((ours, theirs.into()))
+}
+
+/// Takes the first block of a file. Many a program ends when it cannot print, and on a full disk would end again at every start:
+/// better that nobody hears it.
+fn make_sure_of_room(file: &File) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, BLOCK_BYTES) {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT)) => Err(error.into()),
+        // Not every file system knows the call.
+        _ => Ok(()),
+    }
 }
 
 /// Opens our end of a file that is there, if it is one that [`create`] made.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::LaunchErrorKind::Wrong;
 use crate::{LaunchError, is_privileged};
 
-/// Makes sure that a program is there, is a file, can be executed and, if this process is privileged, that nobody but root
-/// can write it or a folder above it.
+/// Makes sure that a program is there, is a file, can be executed and, if this process is privileged, that it does not make itself
+/// another user and that nobody but root can write it or a folder above it.
 pub fn check_program(program: &Path, trust_writable: bool) -> Result<(), LaunchError> {
     let subject = || program.display().to_string();
     let refused = |advice: &str| LaunchError::refused("execute", subject(), Wrong, advice);
@@ -33,7 +33,17 @@ pub fn check_program(program: &Path, trust_writable: bool) -> Result<(), LaunchE
     if meta.mode() & 0o111 == 0 {
         return Err(refused("it is not executable; chmod +x makes it so"));
     }
-    if trust_writable || !is_privileged() {
+    if !is_privileged() {
+        return Ok(());
+    }
+    if meta.mode() & 0o4000 != 0 {
+        let uid = meta.uid();
+        return Err(refused(&format!(
+            "it is a setuid program: it would run as uid {uid}, and an agent runs as its session's user; name another one, or \
+             chmod u-s it"
+        )));
+    }
+    if trust_writable {
         return Ok(());
     }
     match writable_by_others(program) {

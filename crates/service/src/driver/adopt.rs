@@ -216,14 +216,20 @@ impl Driver {
         }
     }
 
-    /// Where kept agents print to; `None`, after it was said, if that cannot be had.
+    /// Where kept agents print to; `None`, after it was said once, if that cannot be had.
     pub(super) fn outputs(&mut self) -> Option<Outputs> {
         if self.outputs.is_none() {
             match Outputs::open(&self.dirs.state.join(OUTPUT)) {
-                Ok(outputs) => self.outputs = Some(outputs),
-                Err(error) => {
-                    tracing::warn!("cannot have files for what agents print: {}", crate::chain(&error));
+                Ok(outputs) => {
+                    self.outputs = Some(outputs);
+                    self.said_no_outputs = false;
                 }
+                Err(error) if !std::mem::replace(&mut self.said_no_outputs, true) => tracing::warn!(
+                    "cannot have files for what agents print: {}; agents that are started until there are some end with the \
+                     service, as if on_service_stop were \"stop\"",
+                    crate::chain(&error)
+                ),
+                Err(_) => {}
             }
         }
         self.outputs.clone()

@@ -166,9 +166,10 @@ impl Driver {
         let launch = format!("{}.{:016x}", session.tag(), u64::from_ne_bytes(random_bytes()));
         command.env.push((LAUNCH_VARIABLE.into(), format!("{}.{launch}", command.name)));
         let mut record = None;
-        if self.keeps() {
-            let no_place = || Failed::busy("there is no place for what it prints; see the log".into());
-            let outputs = self.outputs().ok_or_else(no_place)?;
+        // Without a place for what it prints it could not outlive us: its pipes end with us. It is worth more now than then.
+        if self.keeps()
+            && let Some(outputs) = self.outputs()
+        {
             let label = format!("{agent_name}.{launch}");
             command.keep = Some(Keep { outputs, label: label.clone() });
             record = Some(Record {

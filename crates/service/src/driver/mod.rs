@@ -78,6 +78,8 @@ pub(crate) struct Driver {
     records: Records,
     /// Where kept agents print to, once one did.
     outputs: Option<Outputs>,
+    /// It was said that they cannot be had.
+    said_no_outputs: bool,
 
     dirs: Dirs,
     /// Tells this installation, or this run in a console, from others on the machine.

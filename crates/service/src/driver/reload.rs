@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use bilayer_core::{Event, SpecId};
+use bilayer_core::{Command, Event, HoldReason, SpecId, State};
 use bilayer_ipc::control::{ConfigurationErrors, Reloaded};
 use bilayer_ipc::rpc::{RpcError, code};
 
@@ -49,6 +49,7 @@ impl Driver {
         let outcome = match read {
             Ok(config) if config.service.name == self.config.service.name => {
                 let changes = self.configure(*config);
+                self.try_again();
                 tracing::info!(
                     event = id::RELOADED, changed = ?changes.changed, added = ?changes.added, removed = ?changes.removed,
                     unchanged = changes.unchanged, "configuration reloaded"
@@ -76,6 +77,14 @@ impl Driver {
             self.settle();
             answer.send(outcome);
         }
+    }
+
+    /// What could not be started as configured is tried again, also where the configuration has not changed: what was in the way
+    /// may lie outside of it, a disk that was not mounted or a mode, and whoever reloads asks for all to be looked at again.
+    fn try_again(&mut self) {
+        let held = State::Held(HoldReason::LaunchFailed);
+        let failed = self.core.instances().filter(|(_, instance)| instance.state == held);
+        self.pending.extend(failed.map(|(key, _)| Event::Operator(key, Command::Start)));
     }
 
     /// Makes this configuration the one in force.

@@ -101,6 +101,7 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         notes: HashMap::new(),
         records: Records::of(&dirs),
         outputs: None,
+        said_no_outputs: false,
         installation: installation(&dirs, &config.service.name),
         log: log_file.exists().then(|| log_file.display().to_string()),
         dirs,

@@ -1,7 +1,7 @@
 //! A log file that is rotated by size and age, with a bound on the total.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -42,18 +42,23 @@ pub(super) struct RollingFile {
 }
 
 impl RollingFile {
+    /// Opens the file, or makes it. Where the disk has no room for it, it is made when there is: that is no reason not to work.
     pub(super) fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
-        let file = append_to(path)?;
-        let metadata = file.metadata()?;
-        let begun = metadata.created().or_else(|_| metadata.modified()).unwrap_or_else(|_| SystemTime::now());
-        let opened =
-            Self { path: path.to_owned(), rotation, bytes: metadata.len(), begun, file: Some(file), lost: 0 };
+        let file = match append_to(path) {
+            Err(error) if is_for_want_of_room(&error) => None,
+            file => Some(file?),
+        };
+        let metadata = file.as_ref().map(File::metadata).transpose()?;
+        let begun = metadata.as_ref().and_then(|known| known.created().or_else(|_| known.modified()).ok());
+        let begun = begun.unwrap_or_else(SystemTime::now);
+        let bytes = metadata.map_or(0, |metadata| metadata.len());
+        let opened = Self { path: path.to_owned(), rotation, bytes, begun, file, lost: 0 };
         opened.forget_old();
         Ok(opened)
     }
 
-    /// Appends one line or several.
-    pub(super) fn append(&mut self, line: &str) {
+    /// Appends one line or several. Answers with what went wrong if that is the first time since it last went well.
+    pub(super) fn append(&mut self, line: &str) -> Option<io::Error> {
         if self.is_due(line.len() as u64) {
             self.rotate();
         }
@@ -67,9 +72,10 @@ impl RollingFile {
                 self.lost = 0;
             }
         }
-        if self.write(line).is_err() {
-            self.lost += 1;
-        }
+        let error = self.write(line).err()?;
+        let had_lost = self.lost > 0;
+        self.lost += line.lines().count() as u64;
+        (!had_lost).then_some(error)
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
@@ -77,7 +83,11 @@ impl RollingFile {
             self.file = Some(append_to(&self.path)?);
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(text.as_bytes())?;
+        if let Err(error) = file.write_all(text.as_bytes()) {
+            // Half a line is none.
+            let _ = file.set_len(self.bytes);
+            return Err(error);
+        }
         self.bytes += text.len() as u64;
         Ok(())
     }
@@ -123,6 +133,10 @@ impl RollingFile {
     fn numbered(&self, number: u64) -> PathBuf {
         PathBuf::from(format!("{}.{number}", self.path.display()))
     }
+}
+
+fn is_for_want_of_room(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
@@ -196,6 +210,21 @@ mod tests {
         file.append("two\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
         assert!(!folder.0.join("a.log.1").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_once_and_counted() {
+        let folder = Folder::new("lost");
+        let path = folder.0.join("a.log");
+        let rotation = Rotation { max_size: 1 << 20, max_total: 1 << 20, max_age: DAY };
+        let mut file = RollingFile::open(&path, rotation).unwrap();
+        (file.file, file.path) = (None, folder.0.join("missing/a.log"));
+        assert_eq!(file.append("one\ntwo\n").unwrap().kind(), ErrorKind::NotFound);
+        assert!(file.append("three\n").is_none(), "once");
+        file.path.clone_from(&path);
+        assert!(file.append("four\n").is_none());
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("| 3 lines were lost") && text.ends_with("\nfour\n"), "{text}");
     }
 
     #[test]

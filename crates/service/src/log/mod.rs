@@ -173,7 +173,25 @@ fn write(lines: &str) {
             Err(TryLockError::WouldBlock) if std::thread::panicking() => return,
             Err(TryLockError::WouldBlock) => file.lock().unwrap_or_else(PoisonError::into_inner),
         };
-        file.append(lines);
+        let failed = file.append(lines);
+        drop(file);
+        if let Some(error) = failed {
+            say_unwritten(places, &error);
+        }
+    }
+}
+
+/// To whoever hears it without the file, and once for all lines that are lost until one is written again.
+fn say_unwritten(places: &Places, error: &std::io::Error) {
+    let text = format!(
+        "cannot write the log file: {error}; what is lost is counted, and the file says how much once it can be written again"
+    );
+    if places.stderr {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+    if let Some(system) = &places.system {
+        let (severity, details) = (bilayer_platform::Severity::Warning, String::new());
+        system.write(Entry { severity, id: id::WARNING, text, details });
     }
 }
 

@@ -5,6 +5,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use rustix::fs::{StatVfsMountFlags, statvfs};
+
 use super::child::{Report, Stage};
 use crate::LaunchErrorKind::{Busy, Gone, Wrong};
 use crate::{Command, LaunchError, LaunchErrorKind};
@@ -63,6 +65,8 @@ fn kind_of(errno: i32) -> LaunchErrorKind {
         | libc::ENFILE
         | libc::ETXTBSY
         | libc::EDQUOT
+        // Its environment is its user's, who may make it smaller again.
+        | libc::E2BIG
         | libc::EIO
         | libc::ETIMEDOUT => Busy,
         _ => Wrong,
@@ -79,6 +83,9 @@ fn advice(program: &Path, errno: i32) -> Option<String> {
         }),
         libc::ENOENT => Some("there is no such file".into()),
         libc::EACCES if meta.is_ok_and(|meta| meta.is_dir()) => Some("it is a folder".into()),
+        libc::EACCES if is_mounted_noexec(program) => {
+            Some("it lies on a file system that is mounted noexec".into())
+        }
         libc::EACCES => {
             Some("it is not executable for its user; see its mode and the folders above it".into())
         }
@@ -90,6 +97,10 @@ fn advice(program: &Path, errno: i32) -> Option<String> {
         libc::E2BIG => Some("its arguments and environment are too long".into()),
         _ => None,
     }
+}
+
+fn is_mounted_noexec(program: &Path) -> bool {
+    statvfs(program).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
 fn interpreter(program: &Path) -> Option<String> {

@@ -227,6 +227,7 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
     let account = look_up(uid).await;
     shared.known().account = Some(account.clone());
     let mut manager = Variables::new();
+    let mut unanswered = None;
     let unfinished = Unfinished::default();
     let mut wait = AGAIN_FIRST;
     loop {
@@ -234,10 +235,17 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
         let turn = readers.acquire().await;
         let looked = Instant::now();
         match ask_manager(&shared, &account, &leader, &unfinished).await {
-            Ok(answer) => manager = answer,
+            Ok(answer) => {
+                manager = answer;
+                unanswered = None;
+            }
             // What it said before still stands.
             Err(error) => {
-                tracing::debug!(user = account.name, %error, "the user's service manager does not answer");
+                let why = error.to_string();
+                if unanswered.as_ref() != Some(&why) {
+                    say_unanswered(&shared, &account, &why);
+                }
+                unanswered = Some(why);
             }
         }
         drop(turn);
@@ -263,6 +271,18 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
             tokio::time::sleep(wait).await;
             wait += wait / 2;
         }
+    }
+}
+
+/// Where a display is, often only the user's service manager knows; other sessions miss little without it.
+fn say_unanswered(shared: &Shared, account: &Account, why: &str) {
+    let facts = &shared.known().facts;
+    let (user, session) = (&account.name, &facts.id);
+    let without = "its agents do without what it knows of the environment";
+    if facts.is_graphical() {
+        tracing::warn!(%user, %session, "the user's service manager does not say its environment: {why}; {without}");
+    } else {
+        tracing::debug!(%user, %session, "the user's service manager does not say its environment: {why}; {without}");
     }
 }
 
