@@ -238,6 +238,8 @@ pub(crate) enum Config {
     Check {
         /// File to check [default: the one of --config]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        format: Format,
     },
     /// Write a configuration to begin with
     Init {

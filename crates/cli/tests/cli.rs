@@ -79,6 +79,26 @@ fn every_mistake_of_a_configuration_at_once() {
 }
 
 #[test]
+fn a_check_for_programs() {
+    let home = Home::new("check-json");
+    let check = |text: &str| {
+        let output = home.run(&["config", "check", "--json", &home.write("acme.toml", text)]);
+        let checked: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+        (code(&output), checked)
+    };
+    let (exit, checked) = check("[service]\nname = \"acme\"\n\n[agent.desk]\ncomand = [\"/nowhere/desk\"]\n");
+    assert_eq!((exit, &checked["usable"], &checked["service"]), (2, &false.into(), &serde_json::Value::Null));
+    let findings = checked["findings"].as_array().unwrap();
+    let misspelt = findings.iter().find(|found| found["line"] == 5).unwrap();
+    assert_eq!((&misspelt["severity"], &misspelt["column"]), (&"error".into(), &1.into()), "{misspelt}");
+    assert!(misspelt["hint"].as_str().unwrap().contains("command"), "{misspelt}");
+
+    let (exit, checked) = check("[service]\nname = \"acme\"\n");
+    assert_eq!((exit, &checked["usable"], &checked["service"]), (0, &true.into(), &"acme".into()));
+    assert_eq!(checked["findings"][0]["severity"], "warning", "{checked}");
+}
+
+#[test]
 fn init_then_check() {
     let home = Home::new("init");
     let file = home.path("acme.toml");

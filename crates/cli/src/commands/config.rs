@@ -4,11 +4,12 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use bilayer::config::{self, Loaded, Loading, MachineAndAccounts, Report, Style};
+use bilayer::config::{self, Finding, Loaded, Loading, MachineAndAccounts, Report, Severity, Style};
 use bilayer_core::{OnServiceStop, Serve, Spec};
+use serde::Serialize;
 
 use super::needed;
-use crate::args::Config;
+use crate::args::{Config, Format};
 use crate::failure::Failure;
 use crate::screen::{self, Screen};
 use crate::table::{Cell, Table};
@@ -16,7 +17,10 @@ use crate::words::count;
 
 pub(super) fn run(given: Option<&Path>, which: &Config, screen: &Screen) -> Result<(), Failure> {
     match which {
-        Config::Check { file } => check(needed(file.as_deref().or(given))?, screen),
+        Config::Check { file, format: Format { json } } => {
+            let file = needed(file.as_deref().or(given))?;
+            if *json { check_for_programs(file) } else { check(file, screen) }
+        }
         Config::Init { file } => init(file),
         Config::Print { file } => {
             let loaded = load(needed(file.as_deref().or(given))?, privileged(false), screen)?;
@@ -28,10 +32,15 @@ pub(super) fn run(given: Option<&Path>, which: &Config, screen: &Screen) -> Resu
 
 /// Reads the configuration as a service would; every mistake at once is the failure.
 pub(super) fn load(file: &Path, privileged: bool, screen: &Screen) -> Result<Loaded, Failure> {
-    config::load(file, &Loading { privileged, checks: &MachineAndAccounts::default() }).map_err(|report| {
-        Failure::usage(format!("this configuration cannot be used:\n{}", rendered(&report, screen)))
-    })
+    read(file, privileged)
+        .map_err(|report| Failure::usage(format!("{UNUSABLE}:\n{}", rendered(&report, screen))))
 }
+
+fn read(file: &Path, privileged: bool) -> Result<Loaded, Report> {
+    config::load(file, &Loading { privileged, checks: &MachineAndAccounts::default() })
+}
+
+const UNUSABLE: &str = "this configuration cannot be used";
 
 /// Whether the service would start programs as other users.
 pub(super) fn privileged(console: bool) -> bool {
@@ -80,6 +89,68 @@ fn check(file: &Path, screen: &Screen) -> Result<(), Failure> {
         text.push_str(&table.render(screen));
     }
     screen::print(&text)
+}
+
+/// What `config check --json` prints.
+#[derive(Serialize)]
+struct Checked<'c> {
+    file: &'c Path,
+    /// Whether a service starts with it.
+    usable: bool,
+    /// The name of the service; null where the file is not usable.
+    service: Option<&'c str>,
+    agents: Vec<&'c str>,
+    workers: Vec<&'c str>,
+    findings: Vec<Found<'c>>,
+}
+
+/// One mistake or warning.
+#[derive(Serialize)]
+struct Found<'c> {
+    /// "error" or "warning".
+    severity: &'static str,
+    message: &'c str,
+    hint: Option<&'c str>,
+    /// From 1; null where the finding is about the file as a whole.
+    line: Option<usize>,
+    /// In characters, from 1.
+    column: Option<usize>,
+}
+
+impl<'c> Found<'c> {
+    fn of(finding: &'c Finding) -> Self {
+        Self {
+            severity: match finding.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            message: &finding.message,
+            hint: finding.hint.as_deref(),
+            line: finding.line,
+            column: finding.column,
+        }
+    }
+}
+
+fn check_for_programs(file: &Path) -> Result<(), Failure> {
+    let read = read(file, privileged(false));
+    let (report, config) = match &read {
+        Ok(loaded) => (&loaded.warnings, Some(&loaded.config)),
+        Err(report) => (report, None),
+    };
+    screen::print_json(&Checked {
+        file,
+        usable: config.is_some(),
+        service: config.map(|config| config.service.name.as_str()),
+        agents: config.iter().flat_map(|config| &config.agents).map(|agent| agent.name.as_str()).collect(),
+        workers: config
+            .iter()
+            .flat_map(|config| &config.workers)
+            .map(|worker| worker.name.as_str())
+            .collect(),
+        findings: report.findings().iter().map(Found::of).collect(),
+    })?;
+    if config.is_some() { Ok(()) } else { Err(Failure::usage(UNUSABLE)) }
 }
 
 /// "the session at the console, of users alice and bob".
