@@ -18,6 +18,9 @@ const UNIT: &str = "bilayer.service";
 /// What a person writes below the sample.
 const AGENT: &str = "\n[agent.desk]\ncommand = [\"/usr/local/bin/rust-agent\"]\nneeds_display = false\n";
 
+/// With the account that the package made for that.
+const WORKER: &str = "\n[worker.sync]\ncommand = [\"/bin/sleep\", \"3600\"]\naccount = \"bilayer-worker\"\n";
+
 /// Installed, configured, upgraded, removed, purged: what is there at each step, and what is left in the end.
 pub(super) fn life(bed: &Bed) -> Result<String> {
     prepare(bed)?;
@@ -40,20 +43,24 @@ pub(super) fn life(bed: &Bed) -> Result<String> {
     ensure!(idle["agents"].as_array().is_some_and(Vec::is_empty), "agents: {}", idle["agents"]);
 
     bed.login("alice", Desktop::Wayland)?;
-    let edited = config(bed)? + AGENT;
+    let edited = config(bed)? + AGENT + WORKER;
     bed.write(CONFIG, &edited)?;
     bed.run(["bilayer", "reload"])?;
     let first = agent(bed)?;
+    let folder = format!("/proc/{}", worker(bed)?.pid);
+    let runs_as = bed.run(["stat", "--format=%U", &folder])?;
+    ensure!(runs_as.trim() == "bilayer-worker", "the worker runs as {runs_as}");
     dpkg(bed, "-i", NEWER)?;
     ensure!(config(bed)? == edited, "the edit is lost:\n{}", config(bed)?);
     ensure!(state(bed)? == ("active", "enabled").into(), "after the upgrade: {:?}", state(bed)?);
-    let second = agent(bed)?;
+    let (second, second_worker) = (agent(bed)?, worker(bed)?);
     ensure!(first.is_dead(), "the agent outlived its service, and was not to");
 
     dpkg(bed, "-r", "bilayer")?;
     ensure!(state(bed)?.active != "active", "the removal left it running");
     ensure!(!bed.path("/usr/lib/systemd/system/bilayer.service").exists(), "the unit is left");
     until("the agent ends with its service", SOON, || Ok(second.is_dead().then_some(())))?;
+    ensure!(second_worker.is_dead(), "the worker outlived its service");
     ensure!(config(bed)? == edited, "the removal took the edit");
     ensure!(bed.path("/var/log/bilayer").exists(), "the removal took the log");
     dpkg(bed, "-P", "bilayer")?;
@@ -225,18 +232,38 @@ fn status(bed: &Bed) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("status printed {text}"))
 }
 
-/// The process of the only agent, once it is ready over the wire.
+/// The process of alice's agent, once it is ready over the wire.
 fn agent(bed: &Bed) -> Result<Process> {
     until("alice's agent is ready", SOON, || {
-        let status = status(bed)?;
-        let agents = status["agents"].as_array().context("status has agents")?;
-        let [agent] = agents.as_slice() else { bail!("there are {} agents", agents.len()) };
-        if agent["ready"] != true {
-            bail!("it is {agent}");
-        }
-        let pid = agent["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-        Ok(pid.map(|pid| bed.process(pid)))
+        let entry = entry(bed, "desk")?;
+        ensure!(entry["ready"] == true, "it is {entry}");
+        Ok(process(bed, &entry))
     })
+}
+
+/// The process of the worker, once it runs.
+fn worker(bed: &Bed) -> Result<Process> {
+    until("the worker runs", SOON, || {
+        let entry = entry(bed, "sync")?;
+        ensure!(entry["state"] == "running", "it is {entry}");
+        Ok(process(bed, &entry))
+    })
+}
+
+/// What the status says of the only agent or worker of a name.
+fn entry(bed: &Bed, name: &str) -> Result<Value> {
+    let status = status(bed)?;
+    let agents = status["agents"].as_array().context("status has agents")?;
+    let named: Vec<&Value> = agents.iter().filter(|agent| agent["agent"] == name).collect();
+    match named[..] {
+        [entry] => Ok(entry.clone()),
+        _ => bail!("there are {} of {name}", named.len()),
+    }
+}
+
+fn process(bed: &Bed, entry: &Value) -> Option<Process> {
+    let pid = entry["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+    pid.map(|pid| bed.process(pid))
 }
 
 /// For how long the agent had no connection last, in milliseconds, by the log; nothing while it has none.
