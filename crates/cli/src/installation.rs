@@ -173,10 +173,22 @@ fn meaning(code: u32) -> &'static str {
 /// Where the log of an installed service is, as far as its configuration can be read.
 pub(crate) fn log_of(service: &InstalledService) -> PathBuf {
     let own = Dirs::system(&service.name).log;
-    let text = std::fs::read_to_string(&service.config).unwrap_or_default();
-    let table = text.parse::<toml::Table>().unwrap_or_default();
+    let table = configuration_of(service);
     let directory = table.get("log").and_then(|log| log.get("directory")).and_then(toml::Value::as_str);
     log::file_in(directory.map_or(&own, Path::new), &service.name)
+}
+
+/// Whether the agents of an installed service outlive it, as far as its configuration can be read.
+pub(crate) fn keeps(service: &InstalledService) -> bool {
+    let table = configuration_of(service);
+    let keep = table.get("service").and_then(|service| service.get("on_service_stop"));
+    keep.and_then(toml::Value::as_str) == Some("keep")
+}
+
+/// Its file as it is: also one with mistakes is read for what is said here.
+fn configuration_of(service: &InstalledService) -> toml::Table {
+    let text = std::fs::read_to_string(&service.config).unwrap_or_default();
+    text.parse().unwrap_or_default()
 }
 
 /// A place in the log of a service, from which on something is looked for in it.

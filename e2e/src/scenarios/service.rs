@@ -226,7 +226,12 @@ pub(super) fn units_of_others(bed: &Bed) -> Result<String> {
     let told = said(bed, &["install"], 0, "KillMode: was mixed, is process")?;
     ensure!(told.contains("start: was auto, is manual"), "it says so: {told}");
     ensure!(show(bed)?["UnitFileState"] == "disabled", "it is not started at boot");
-    said(bed, &["uninstall"], 0, "is removed")?;
+    bed.write("/etc/systemd/system/acme.service.d/mine.conf", "[Service]\nNice=1\n")?;
+    let told = said(bed, &["uninstall"], 0, "is removed")?;
+    ensure!(
+        told.ends_with("acme.service.d") && told.contains("acme.service.bak-1"),
+        "it says what stays: {told}"
+    );
 
     bed.write(CONFIG, ACME)?;
     bed.write(SHIPPED, &made)?;

@@ -5,12 +5,16 @@ use std::path::Path;
 use bilayer::manager::{self, InstalledService, ManagerError, RunState};
 
 use crate::failure::Failure;
-use crate::installation::{Mark, Progress, explain, find, state};
+use crate::installation::{Mark, Progress, explain, find, keeps, state};
 use crate::screen;
 
 pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
     let service = find(config)?;
-    let said = if stop(&service).await? { "has stopped, and its agents with it" } else { "does not run" };
+    let said = match (stop(&service).await?, keeps(&service)) {
+        (false, _) => "does not run",
+        (true, false) => "has stopped, and its agents with it",
+        (true, true) => "has stopped; its agents live on, and its next start takes them over",
+    };
     screen::print(&format!("{} {said}\n", service.name))
 }
 

@@ -7,7 +7,7 @@ use bilayer::chain;
 use bilayer::manager::{self, InstalledService, ManagerError};
 use bilayer_ipc::control::{AgentStatus, Selector, StatusReport};
 use bilayer_ipc::method;
-use bilayer_platform::{Dirs, EventLog};
+use bilayer_platform::{Dirs, EventLog, left_by_hand};
 
 use super::stop;
 use crate::client::Client;
@@ -94,6 +94,9 @@ fn summary(service: &InstalledService, gone: bool) -> String {
         if folder.exists() {
             text.push_str(&format!("  {what}  {}\n", folder.display()));
         }
+    }
+    for path in left_by_hand(name) {
+        text.push_str(&format!("  made by hand   {}\n", path.display()));
     }
     text
 }

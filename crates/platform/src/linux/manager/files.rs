@@ -134,10 +134,66 @@ pub(super) fn keep_copy(path: &Path, text: &str) -> io::Result<PathBuf> {
     Err(io::Error::other(format!("there are {KEPT_MAX} copies of {} already; remove some", path.display())))
 }
 
+/// What belongs to a unit and was not made with it: its folder of drop-ins, and the copies that [`keep_copy`] kept.
+pub(super) fn by_hand(place: &Path, name: &str) -> Vec<PathBuf> {
+    let (drop_ins, copy) = (format!("{name}.service.d"), format!("{name}.service.bak-"));
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let named = |file: &std::ffi::OsStr| {
+        file.to_str().is_some_and(|file| file == drop_ins || file.starts_with(&copy))
+    };
+    let mut found: Vec<PathBuf> =
+        entries.filter(|entry| named(&entry.file_name())).map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
 /// Removes a unit file. One that is gone is no error.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const OURS: &str = "[Service]\n[X-Bilayer]\nConfig=/etc/acme/acme.toml\n";
+
+    #[test]
+    fn the_first_place_decides_whose_a_unit_is() {
+        let folder = std::env::temp_dir().join(format!("bilayer-units-{}", std::process::id()));
+        let (first, second) = (folder.join("etc"), folder.join("usr"));
+        for place in [&first, &second] {
+            fs::create_dir_all(place).unwrap();
+        }
+        let write = |place: &Path, name: &str, text: &str| write(&place.join(name), text).unwrap();
+        write(&first, "a.service", OURS);
+        write(&first, "b.service", "[Service]\n");
+        write(&second, "b.service", OURS);
+        write(&second, "c.service", OURS);
+        write(&second, "d.socket", OURS);
+        symlink(first.join("a.service"), first.join("e.service")).unwrap();
+        let found = all_in(&[&first, &second, &folder.join("none")]);
+        let names: Vec<&str> = found.iter().map(|service| service.name.as_str()).collect();
+        assert_eq!(names, ["a", "c"], "one that hides another, a link and a socket are none");
+        assert_eq!(found[0].config, Path::new("/etc/acme/acme.toml"));
+        assert_eq!(look_at(&first.join("e.service")).unwrap(), Found::Foreign);
+        assert_eq!(look_at(&first.join("f.service")).unwrap(), Found::Nothing);
+
+        let unit = first.join("a.service");
+        assert_eq!(fs::metadata(&unit).unwrap().permissions().mode() & 0o777, 0o644);
+        let copies = [keep_copy(&unit, "one").unwrap(), keep_copy(&unit, "two").unwrap()];
+        assert_eq!(copies, [first.join("a.service.bak-1"), first.join("a.service.bak-2")]);
+        assert_eq!(fs::read_to_string(&copies[0]).unwrap(), "one");
+        fs::create_dir(first.join("a.service.d")).unwrap();
+        let left = [&copies[..], &[first.join("a.service.d")]].concat();
+        assert_eq!(by_hand(&first, "a"), left);
+        remove(&unit).unwrap();
+        remove(&unit).expect("it is gone already");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

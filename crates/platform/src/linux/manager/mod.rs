@@ -128,6 +128,11 @@ pub fn installed_services() -> Vec<InstalledService> {
     files::all()
 }
 
+/// What people changed of a service by hand, and what a removal of it leaves: drop-ins, and copies of units that were edited.
+pub fn left_by_hand(name: &str) -> Vec<std::path::PathBuf> {
+    files::by_hand(std::path::Path::new(files::OWN), name)
+}
+
 /// The file that the service manager of this system keeps of such a service; `None` where it keeps none. A package puts it
 /// where the system has the files of packages.
 ///

@@ -134,6 +134,11 @@ pub fn installed_services() -> Vec<InstalledService> {
     marker::all()
 }
 
+/// What people changed of a service by hand, and what a removal of it leaves: nothing.
+pub fn left_by_hand(_name: &str) -> Vec<std::path::PathBuf> {
+    Vec::new()
+}
+
 /// The file that the service manager of this system keeps of such a service: it has a registry instead.
 pub fn service_file(_what: &Installation) -> Option<io::Result<String>> {
     None
