@@ -24,9 +24,11 @@ fn main() {
         who: Arc::new(Who {
             session: "1".into(),
             user: "alice".into(),
+            account: String::new(),
             user_id: "1001".into(),
             groups: Vec::new(),
             session_type: None,
+            greeter: false,
         }),
     };
     let specs = vec![(SpecId(0), Spec::new("desk"))];
