@@ -119,6 +119,10 @@ impl Cgroup {
 
     /// Kills whatever lives in it, removes it and says how many there were.
     pub(crate) fn clear(&self) -> io::Result<usize> {
+        // The usual case, and a restart waits for it: a group in which nothing lives goes at once, and no other does.
+        if fs::remove_dir(&self.path).is_ok() {
+            return Ok(0);
+        }
         let left = self.pids()?.len();
         if left > 0 {
             self.kill()?;

@@ -64,12 +64,14 @@ pub fn writable_by_others(path: &Path) -> io::Result<Option<String>> {
     // As written, whoever can change a link on the way can change where it leads; resolved, whoever can change its end.
     let written = std::path::absolute(path)?;
     let resolved = fs::canonicalize(path)?;
-    for step in written.ancestors().skip(1).chain(resolved.ancestors()) {
+    let is_without_links = written == resolved;
+    let on_the_way = written.ancestors().skip(1).filter(|_| !is_without_links);
+    for step in on_the_way.chain(resolved.ancestors()) {
         if let Some(who) = who_writes(&fs::metadata(step)?) {
             return Ok(Some(format!("{} is writable by {who}", step.display())));
         }
     }
-    links_on(&written)
+    if is_without_links { Ok(None) } else { links_on(&written) }
 }
 
 /// The same for programs that this process's own user starts without elevation. There is no such thing here: root is root.

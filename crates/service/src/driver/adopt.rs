@@ -86,7 +86,7 @@ impl Driver {
             secrets: record.secrets.clone(),
             wire: None,
             endpoint: None,
-            kept: Some(Kept { record, is_saved: true, is_cut_off: false }),
+            kept: Some(Box::new(Kept { record, is_saved: true, is_cut_off: false })),
         };
         self.runs.insert(instance, run);
         self.pending.push_back(Event::Adopted { instance, generation, fingerprint });

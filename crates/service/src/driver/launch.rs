@@ -108,7 +108,7 @@ impl Driver {
         // A process that has no record of its own could not be had so that it outlives us.
         let kept = record.zip(process.record().cloned()).map(|(mut record, process)| {
             record.process = process;
-            Kept { record, is_saved: true, is_cut_off: false }
+            Box::new(Kept { record, is_saved: true, is_cut_off: false })
         });
         let secrets = Secrets::new(token);
         self.runs.insert(instance, Run { generation, process, secrets, wire: None, endpoint, kept });

@@ -22,8 +22,8 @@ pub(super) struct Run {
     pub(super) wire: Option<Wire>,
     /// Where endpoints belong to a launch: closed with it.
     pub(super) endpoint: Option<Endpoint>,
-    /// It outlives this program.
-    pub(super) kept: Option<Kept>,
+    /// It outlives this program. Aside, because few do and it is most of what is held.
+    pub(super) kept: Option<Box<Kept>>,
 }
 
 /// What is written down of a process that outlives this program.

@@ -1,5 +1,6 @@
 //! The task beside every process: its end, and what it prints.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +39,7 @@ pub(super) async fn watch(
         return;
     };
     let ends = [stdout.end(), stderr.end()];
-    let printed = capture(stdout, stderr, origin);
-    tokio::pin!(printed);
+    let mut printed = capture(stdout, stderr, origin);
     let mut silent = false;
     let exit = loop {
         tokio::select! {
@@ -80,9 +80,13 @@ pub(super) async fn read_rest(outputs: Outputs, label: String, origin: Origin) {
     outputs.remove(&label);
 }
 
-async fn capture(stdout: Output, stderr: Output, origin: Origin) {
-    tokio::join!(
-        output::capture(stdout, "stdout", origin.clone()),
-        output::capture(stderr, "stderr", origin)
-    );
+/// Copies both streams into the log. In a place of its own, which is moved where a future would be copied: there is one of
+/// these for every agent, and it lives as long.
+fn capture(stdout: Output, stderr: Output, origin: Origin) -> Pin<Box<impl Future<Output = ()> + Send>> {
+    let origin = Arc::new(origin);
+    let stdout = output::capture(stdout, "stdout", Arc::clone(&origin));
+    let stderr = output::capture(stderr, "stderr", origin);
+    Box::pin(async move {
+        tokio::join!(stdout, stderr);
+    })
 }

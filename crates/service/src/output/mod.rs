@@ -9,12 +9,13 @@ mod quota;
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bilayer_platform::Output;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::log::Held;
 use lines::Lines;
@@ -39,45 +40,53 @@ pub(crate) struct Origin {
 }
 
 /// Copies one stream of an agent into the log until it ends.
-pub(crate) async fn capture(mut stream: Output, name: &'static str, origin: Origin) {
-    let mut lines = Lines::default();
-    let mut quota = Quota::default();
-    let mut report_at: Option<Instant> = None;
-    loop {
-        let read = match report_at {
-            None => read_lines(&mut stream, &mut lines).await,
-            Some(at) => match tokio::time::timeout_at(at, read_lines(&mut stream, &mut lines)).await {
-                Ok(read) => read,
-                Err(_elapsed) => {
-                    report_dropped(&mut quota, name, &origin);
-                    report_at = None;
-                    continue;
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice, for every agent")]
+pub(crate) fn capture(
+    mut stream: Output,
+    name: &'static str,
+    origin: Arc<Origin>,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let mut lines = Lines::default();
+        let mut quota = Quota::default();
+        let mut report_at: Option<Instant> = None;
+        loop {
+            let read = match report_at {
+                None => read_lines(&mut stream, &mut lines).await,
+                // Seldom, and larger than the rest of this future.
+                Some(at) => match Box::pin(timeout_at(at, read_lines(&mut stream, &mut lines))).await {
+                    Ok(read) => read,
+                    Err(_elapsed) => {
+                        report_dropped(&mut quota, name, &origin);
+                        report_at = None;
+                        continue;
+                    }
+                },
+            };
+            // Written at once, and then noted as written: a kill in between is all that can make a line come twice.
+            let held = Held::new();
+            while let Some(line) = lines.next() {
+                if quota.admit(Instant::now()) {
+                    if report_at.take().is_some() {
+                        report_dropped(&mut quota, name, &origin);
+                    }
+                    write(name, &origin, &line);
+                } else {
+                    report_at.get_or_insert_with(|| Instant::now() + DROPPED_REPORT_AFTER);
                 }
-            },
-        };
-        // Written at once, and then noted as written: a kill in between is all that can make a line come twice.
-        let held = Held::new();
-        while let Some(line) = lines.next() {
-            if quota.admit(Instant::now()) {
-                if report_at.take().is_some() {
-                    report_dropped(&mut quota, name, &origin);
-                }
-                write(name, &origin, &line);
-            } else {
-                report_at.get_or_insert_with(|| Instant::now() + DROPPED_REPORT_AFTER);
+            }
+            drop(held);
+            stream.settle(lines.held());
+            if !matches!(read, Ok(1..)) {
+                break;
             }
         }
-        drop(held);
-        stream.settle(lines.held());
-        if !matches!(read, Ok(1..)) {
-            break;
+        if let Some(rest) = lines.rest() {
+            write(name, &origin, &rest);
+            stream.settle(0);
         }
+        report_dropped(&mut quota, name, &origin);
     }
-    if let Some(rest) = lines.rest() {
-        write(name, &origin, &rest);
-        stream.settle(0);
-    }
-    report_dropped(&mut quota, name, &origin);
 }
 
 /// Reads once. The buffer is on the stack, so that a hundred silent agents cost no memory.
