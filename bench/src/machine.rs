@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-/// Processor, cores, kernel, date and commit in one line.
+/// Processor, cores, kernel, date, commit and load in one line.
 pub(crate) fn describe() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
@@ -14,7 +14,9 @@ pub(crate) fn describe() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let date = said("date", &["--utc", "--iso-8601"]);
     let commit = said("git", &["describe", "--always", "--dirty"]);
-    format!("{model}, {cores} cores, Linux {}, {date}, commit {commit}", kernel.trim())
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("?");
+    format!("{model}, {cores} cores, Linux {}, {date}, commit {commit}, load {load}", kernel.trim())
 }
 
 fn said(program: &str, args: &[&str]) -> String {

@@ -34,12 +34,28 @@ impl Login {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some((id, object)) = session_of(user)? {
+                publish_display(user)?;
                 return Ok(Self { id, object, user, leader });
             }
             ensure!(Instant::now() < deadline, "{user} has no session after 20 s");
             std::thread::park_timeout(Duration::from_millis(50));
         }
     }
+}
+
+/// Gives a user's desktop a display, the way desktops do: in the environment of the user's service manager. While there is
+/// none, layer 0 looks for one again and again.
+fn publish_display(user: &str) -> Result<()> {
+    let uid = said(Command::new("id").args(["-u", user]))?;
+    let runtime = format!("/run/user/{}", uid.trim());
+    let mut systemctl = Command::new("setpriv");
+    systemctl.args(["--reuid", user, "--regid", user, "--init-groups", "systemctl", "--user"]);
+    systemctl.args(["set-environment", "WAYLAND_DISPLAY=wayland-0"]);
+    systemctl
+        .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={runtime}/bus"))
+        .env("XDG_RUNTIME_DIR", runtime);
+    said(&mut systemctl).with_context(|| format!("cannot give {user} a display"))?;
+    Ok(())
 }
 
 /// Id and object of a user's session, once it is open.

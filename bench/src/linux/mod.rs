@@ -24,10 +24,13 @@ use crate::compiled::{BARE, compile};
 
 pub(crate) use inside::{Plan, measure as measure_inside};
 
+/// An option of the half inside.
+const REAL_TIME: &str = "--real-time";
+
 /// What is passed on.
 pub(crate) fn options(only: &[String], idle_seconds: u64, real_time: bool) -> Vec<String> {
     let mut options = vec![format!("--idle-seconds={idle_seconds}")];
-    options.extend(real_time.then(|| "--real-time".to_owned()));
+    options.extend(real_time.then(|| REAL_TIME.to_owned()));
     options.extend((!only.is_empty()).then(|| format!("--only={}", only.join(","))));
     options
 }
@@ -60,6 +63,8 @@ pub(crate) fn measure(folder: &Path, options: &[String]) -> Result<()> {
     run.arg("--inside").arg(std::env::current_exe()?).arg("inside").args(options);
     let status = run.status().context("cannot start e2e")?;
     ensure!(status.success(), "the measurement inside ended with {status}");
-    println!("{}", crate::machine::describe());
+    let before_all = options.iter().any(|option| option == REAL_TIME);
+    let how = if before_all { ", everything that is measured under SCHED_RR" } else { "" };
+    println!("{}{how}", crate::machine::describe());
     Ok(())
 }
