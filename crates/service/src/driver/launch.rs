@@ -232,7 +232,7 @@ impl Failed {
         Self::of(FailureKind::Wrong, text)
     }
 
-    fn busy(text: String) -> Self {
+    pub(super) fn busy(text: String) -> Self {
         Self::of(FailureKind::Busy, text)
     }
 

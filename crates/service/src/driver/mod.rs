@@ -204,7 +204,7 @@ impl Driver {
                 self.stop(reason, within);
             }
             News::Signal(Signal::Reload) => self.read_config(None),
-            News::Account(instance, errand, found) => self.hear_account(instance, errand, *found),
+            News::Account(instance, errand, sought) => self.hear_sought(instance, errand, *sought),
             News::Launched(instance, generation, launching) => {
                 self.hear_launched(instance, generation, *launching);
             }

@@ -7,12 +7,12 @@ use bilayer_core::{Goodbye, InstanceKey, Logon, StopReason};
 use bilayer_ipc::Secret;
 use bilayer_ipc::agent::Initialized;
 use bilayer_ipc::peer::Peer as WirePeer;
-use bilayer_platform::{Exit, LaunchError, Peer, SessionInfo, Signal, Station};
+use bilayer_platform::{Exit, Peer, SessionInfo, Signal};
 use tokio::sync::oneshot;
 
 use super::control;
 use super::launch::Launching;
-use super::workers::Errand;
+use super::workers::{Errand, Sought};
 use crate::config::Config;
 
 /// Something that happened, in the words of the task that saw it.
@@ -34,7 +34,7 @@ pub(super) enum News {
     /// The service manager wants the service to end within this time, or leaves it as much as it needs.
     Stop(StopReason, Option<Duration>),
     /// The account of a worker was looked for, to do this with it.
-    Account(InstanceKey, Errand, Box<Result<Station, LaunchError>>),
+    Account(InstanceKey, Errand, Box<Sought>),
     /// A launch that was not clear at once came to its end.
     Launched(InstanceKey, u32, Box<Launching>),
     /// The root process of an instance ended.

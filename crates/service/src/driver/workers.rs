@@ -5,7 +5,7 @@
 
 use bilayer_core::{InstanceKey, SpecId};
 use bilayer_ipc::control::ServiceMode;
-use bilayer_platform::{Station, User};
+use bilayer_platform::{LaunchError, Station, User};
 
 use super::doors::Endpoint;
 use super::launch::Failed;
@@ -30,6 +30,12 @@ impl Post {
     }
 }
 
+/// An account that was looked for, by the name that the configuration had.
+pub(super) struct Sought {
+    account: String,
+    found: Result<Station, LaunchError>,
+}
+
 /// What an account is looked for to do.
 pub(super) enum Errand {
     /// To start this generation of the worker.
@@ -45,7 +51,7 @@ impl Driver {
             return self.hear_account(instance, errand, Err(Failed::gone("it is not configured any more")));
         };
         if self.mode == ServiceMode::Console {
-            return self.hear_account(instance, errand, Ok::<_, Failed>(Station::own()));
+            return self.hear_account(instance, errand, Ok(Station::own()));
         }
         let Some(account) = worker.account.clone() else {
             let why =
@@ -59,18 +65,26 @@ impl Driver {
         tokio::spawn(async move {
             let found = Station::of_account(&account, &service).await;
             // A service that has ended has no workers.
-            let _ = news.send(News::Account(instance, errand, Box::new(found))).await;
+            let _ = news.send(News::Account(instance, errand, Box::new(Sought { account, found }))).await;
         });
     }
 
+    /// An account was looked for. While that lasted, the configuration can have named another one: nothing is started as who it
+    /// was not meant for.
+    pub(super) fn hear_sought(&mut self, instance: InstanceKey, errand: Errand, sought: Sought) {
+        let named = self.workers.get(&instance.spec).and_then(|worker| worker.account.as_ref());
+        let found = match sought.found {
+            Ok(_) if named != Some(&sought.account) => {
+                Err(Failed::busy(format!("it is no longer to run as {}", sought.account)))
+            }
+            found => found.map_err(Failed::from),
+        };
+        self.hear_account(instance, errand, found);
+    }
+
     /// The account was found, or was not, and what it was looked for can be done.
-    pub(super) fn hear_account(
-        &mut self,
-        instance: InstanceKey,
-        errand: Errand,
-        found: Result<Station, impl Into<Failed>>,
-    ) {
-        match (errand, found.map_err(Into::into)) {
+    fn hear_account(&mut self, instance: InstanceKey, errand: Errand, found: Result<Station, Failed>) {
+        match (errand, found) {
             (Errand::Launch(generation), Ok(station)) => {
                 self.take_post(instance.spec, station);
                 self.launch_ready(instance, generation);
