@@ -146,14 +146,17 @@ fn a_reader_that_left_is_no_error() {
 }
 
 #[test]
-fn what_is_for_another_system_says_so_and_is_not_offered() {
+fn what_only_the_system_runs_is_not_offered_and_says_so() {
     let home = Home::new("services");
     let file = home.write("acme.toml", AGENT);
     let help = out(&home.run(&["--help"]));
-    for command in ["install", "uninstall", "start", "stop", "restart", "service"] {
-        assert!(!help.contains(&format!("\n  {command} ")), "{command}: {help}");
-        let output = home.run(&["-c", &file, command]);
-        assert_eq!(code(&output), 1, "{command}: {}", err(&output));
-        assert!(err(&output).contains("`bilayer run -c FILE`"), "{command}: {}", err(&output));
+    for command in ["install", "uninstall", "start", "stop", "restart"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
     }
+    for command in ["service", "package"] {
+        assert!(!help.contains(&format!("\n  {command} ")), "{command}: {help}");
+    }
+    let output = home.run(&["-c", &file, "service"]);
+    assert_eq!(code(&output), 2, "{}", err(&output));
+    assert!(err(&output).contains("`bilayer run -c "), "{}", err(&output));
 }

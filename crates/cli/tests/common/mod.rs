@@ -38,7 +38,7 @@ impl Home {
     pub(crate) fn command(&self, line: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bilayer"));
         command.args(line).current_dir(self.0.path());
-        command.env_remove("BILAYER_CONFIG").env_remove("XDG_STATE_HOME");
+        command.env_remove("BILAYER_CONFIG").env_remove("NOTIFY_SOCKET").env_remove("XDG_STATE_HOME");
         command.env("HOME", self.0.path()).env("XDG_RUNTIME_DIR", self.0.path());
         command
     }
