@@ -169,12 +169,13 @@ impl Oracle {
         }
     }
 
-    /// Who was healthy by the terms that end now.
+    /// Who was healthy by the terms that end now. A process that is being stopped gets no healthier.
     fn note_health(&mut self) {
         for index in 0..self.tracks.len() {
             let spec = &self.configured[self.grid.number(index)];
-            if self.tracks[index].looping && self.tracks[index].phase == Phase::Live {
-                self.tracks[index].note_health(self.clock, &spec.restart);
+            let track = &mut self.tracks[index];
+            if track.looping && track.phase == Phase::Live && track.stop.is_none() {
+                track.note_health(self.clock, &spec.restart);
             }
         }
     }
