@@ -128,9 +128,13 @@ impl<'a> Service<'a> {
     }
 }
 
-/// Sends a control to the service.
+/// Sends a control to the service. Under load Wine's service manager now and then answers 1061, "cannot accept control messages at
+/// this time", for a service that runs and has nothing to do, and has not reached it: then it is sent again.
 pub(crate) fn control(bed: &Bed, code: &str) -> Result<()> {
-    bed.run([SCM, "acme", "control", code]).map(drop)
+    until("the service takes a control", SOON, || match bed.run([SCM, "acme", "control", code]) {
+        Err(error) if format!("{error:#}").contains("error 1061") => Ok(None),
+        sent => sent.map(|_| Some(())),
+    })
 }
 
 /// The state of the service, as the service manager has it: `RUNNING`, `STOPPED`; nothing if there is no such service.
