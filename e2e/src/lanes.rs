@@ -8,7 +8,7 @@ use crate::bed::Seat;
 use crate::play::Play;
 
 /// Plays them all, as many at once as there are lanes, and returns how many failed. Virtual terminals belong to the whole
-/// machine, so only the first lane has them; it begins with what is about them.
+/// machine, so only the first lane has them; it begins with what is about them, and nothing else is given them.
 pub(crate) fn play(plays: Vec<Play>, seat: &Seat, lanes: usize) -> usize {
     // Each lane takes from the end.
     let (at_terminals, elsewhere): (Vec<_>, Vec<_>) =

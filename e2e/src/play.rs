@@ -68,7 +68,9 @@ impl Play {
     /// What was seen, or what went wrong and what is known of it.
     fn run(&self, seat: &Seat) -> Result<String, (Error, String)> {
         let unknown = |error: Error| (error.context("the container did not boot"), String::new());
-        let bed = Bed::boot(self.setting(), seat.share().map_err(unknown)?).map_err(unknown)?;
+        // Whether a login comes to the front by itself depends on the seat, and so it is the same in every run.
+        let seat = if self.is_at_terminals() { seat.share().map_err(unknown)? } else { Seat::Plain };
+        let bed = Bed::boot(self.setting(), seat).map_err(unknown)?;
         (self.scenario.run)(&bed).map_err(|error| {
             let said = layer0::said(&bed);
             let lines: Vec<_> = said.lines().collect();

@@ -146,7 +146,8 @@ pub(super) fn second_seat(bed: &Bed) -> Result<String> {
     ensure!(shown["kind"] == "other" && shown["state"] == "active", "it is in front: {shown}");
     ensure!(unserved(&shown, "console") == "not-console", "but not at the console: {shown}");
     // What happens at one seat is nothing to the other.
-    bed.login("carol", Desktop::X11)?;
+    let carol = bed.login("carol", Desktop::X11)?;
+    bed.switch_to(&carol)?;
     running(bed, "console", "carol")?;
     ensure!(agent(bed, "desk", "bob")?.is_some_and(|agent| agent.state == "running"), "bob's stays");
     until("alice is in the background", SOON, || Ok(agent(bed, "desk", "alice")?.is_none().then_some(())))?;
