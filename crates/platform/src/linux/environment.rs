@@ -4,13 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::Read as _;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::Path;
 
 use super::account::Account;
-use super::cgroup;
 use super::logind::Facts;
 
 /// More than this is no environment that a program can be started with: execve(2) allows a quarter of the stack limit.
@@ -19,15 +15,6 @@ pub(super) const ENVIRONMENT_LENGTH_MAX: usize = 256 * 1024;
 /// `MAX_ARG_STRLEN` of execve(2), with the NUL: no program can have been started with more than this in one variable, and none can.
 const VARIABLE_LENGTH_MAX: usize = 128 * 1024;
 
-/// How many processes of a scope are asked for a display. A desktop's first processes have the lowest pids, or nearly.
-const SCOPE_PROCESSES_MAX: usize = 256;
-
-/// How much of the environment of such a process is read, in bytes; a desktop's own has about four thousand.
-const PROCESS_ENVIRONMENT_LENGTH_MAX: u64 = 64 * 1024;
-
-/// What the names of agents' control groups begin with, of any service's.
-const OF_AGENTS: &str = "bilayer-";
-
 /// login.defs(5): `ENV_PATH`.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
 
@@ -35,7 +22,7 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
 const WORKER_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What says where a display is and how to be let in.
-const DISPLAY: [&str; 3] = ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"];
+pub(super) const DISPLAY: [&str; 3] = ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"];
 
 /// What systemd tells each service about itself: systemd.exec(5). The manager has them from the one that started it; in a program
 /// that it did not start they are wrong.
@@ -86,6 +73,11 @@ pub(super) fn of_worker(account: &Account) -> Variables {
     named.map(|(name, value)| (name.into(), value.into())).into()
 }
 
+/// Whether a process of the session's own must be asked where its display is, since the manager does not know, or not of which session.
+pub(super) fn lacks_display(manager: &Variables, own_display: bool) -> bool {
+    own_display || !has_display(manager)
+}
+
 /// All of it. `own_display`: the user has several graphical sessions, whose displays their one service manager cannot tell
 /// apart, so only a process of this session's own scope can say which it is.
 pub(super) fn compose(
@@ -134,34 +126,6 @@ pub(super) fn compose(
 pub(super) fn has_display(variables: &Variables) -> bool {
     let set = |name: &str| variables.get(OsStr::new(name)).is_some_and(|value| !value.is_empty());
     set("DISPLAY") || set("WAYLAND_DISPLAY")
-}
-
-/// What a process in the session's scope knows of a display; empty if there is none. Agents are not asked: they know what they
-/// were started with, which may be long gone. It is asked on the thread of the loop, and
-/// a user can have as many processes as they like: so only the first ones are looked at, and the beginning of each.
-pub(super) fn of_scope(scope: &Path) -> Variables {
-    let mut pids = cgroup::pids_of_others(scope, OF_AGENTS).unwrap_or_default();
-    pids.sort_unstable();
-    let displays = pids.into_iter().take(SCOPE_PROCESSES_MAX).filter_map(|pid| {
-        let mut bytes = Vec::new();
-        let file = File::open(format!("/proc/{pid}/environ")).ok()?;
-        file.take(PROCESS_ENVIRONMENT_LENGTH_MAX).read_to_end(&mut bytes).ok()?;
-        Some(display_in(&bytes))
-    });
-    displays.into_iter().find(has_display).unwrap_or_default()
-}
-
-/// Of a block of variables those that say where a display is. A last one that has no NUL behind it was cut off.
-fn display_in(bytes: &[u8]) -> Variables {
-    let whole = bytes.iter().rposition(|byte| *byte == 0).map_or(&[][..], |end| &bytes[..end]);
-    let of_display = |entry: &&[u8]| DISPLAY.iter().any(|name| is_of(entry, name.as_bytes()));
-    let entries = whole.split(|byte| *byte == 0).filter(of_display);
-    entries.flat_map(parse).collect()
-}
-
-/// Whether an entry is of the variable `name`.
-fn is_of(entry: &[u8], name: &[u8]) -> bool {
-    entry.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'='))
 }
 
 /// Entries with a NUL after each. What is no variable, or one that no program can have, is left out: a person can put it there.
@@ -258,60 +222,5 @@ mod tests {
                 "{length} bytes"
             );
         }
-    }
-
-    /// A scope that lists `others` processes before one that was started with these variables.
-    fn display_among(others: usize, variables: &[(&str, &str)]) -> Variables {
-        let name = format!("bilayer-scope-{}-{others}-{}", std::process::id(), variables.len());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut command = std::process::Command::new("/bin/sleep");
-        let mut child = command.arg("1000").env_clear().envs(variables.iter().copied()).spawn().unwrap();
-        // Its parent goes on a moment before it has its variables.
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while std::fs::read(format!("/proc/{}/environ", child.id())).unwrap().is_empty() {
-            assert!(std::time::Instant::now() < deadline, "its variables did not show up within 10 s");
-            std::thread::yield_now();
-        }
-        // The first process of all has no display.
-        std::fs::write(folder.join("cgroup.procs"), format!("{}{}\n", "1\n".repeat(others), child.id()))
-            .unwrap();
-        let found = of_scope(&folder);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
-        found
-    }
-
-    #[test]
-    fn an_agents_display_is_not_its_sessions() {
-        let name = format!("bilayer-scope-{}-of-agents", std::process::id());
-        let scope = std::env::temp_dir().join(name);
-        for (group, pids) in [("", "1\n2\n"), ("other", "3\n"), ("bilayer-acme.desk", "4\n")] {
-            std::fs::create_dir_all(scope.join(group)).unwrap();
-            std::fs::write(scope.join(group).join("cgroup.procs"), pids).unwrap();
-        }
-        let mut found = cgroup::pids_of_others(&scope, OF_AGENTS).unwrap();
-        std::fs::remove_dir_all(&scope).unwrap();
-        found.sort_unstable();
-        assert_eq!(found, [1, 2, 3]);
-    }
-
-    #[test]
-    fn a_scope_is_read_within_bounds() {
-        let display = [("DISPLAY", ":1"), ("PATH", "/evil")];
-        let found = display_among(SCOPE_PROCESSES_MAX - 1, &display);
-        assert_eq!((value(&found, "DISPLAY"), value(&found, "PATH")), (Some(":1"), None));
-        assert_eq!(display_among(SCOPE_PROCESSES_MAX, &display), Variables::new());
-        // Variables are handed over in the order of their names.
-        let long = "x".repeat(100_000);
-        assert_eq!(display_among(0, &[("A", &long), ("DISPLAY", ":1"), ("PATH", "/evil")]), Variables::new());
-    }
-
-    #[test]
-    fn half_a_variable_is_none() {
-        assert_eq!(value(&display_in(b"A=b\0DISPLAY=:1\0XAUTHORITY=/run/us"), "XAUTHORITY"), None);
-        assert_eq!(value(&display_in(b"DISPLAY=:1\0"), "DISPLAY"), Some(":1"));
-        assert_eq!(display_in(b"DISPLAYS=:1\0"), Variables::new());
     }
 }

@@ -62,6 +62,8 @@ mod process;
 #[cfg(feature = "host")]
 mod scheduling;
 #[cfg(feature = "host")]
+mod scope_display;
+#[cfg(feature = "host")]
 mod sessions;
 #[cfg(feature = "host")]
 mod signals;

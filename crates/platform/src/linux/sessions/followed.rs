@@ -19,6 +19,7 @@ use crate::system::helper::{self, Unfinished};
 use crate::system::leader::Leader;
 use crate::system::login::Login;
 use crate::system::logind::{Facts, Hints, LogindState};
+use crate::system::scope_display::ScopeDisplay;
 use crate::system::station::{BecomeUser, Facts as StationFacts, Relaunches};
 use crate::{Cause, Hint, Kind, SessionInfo, State, Station, User};
 
@@ -229,6 +230,7 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
     let mut manager = Variables::new();
     let mut unanswered = None;
     let unfinished = Unfinished::default();
+    let mut display_of_scope = ScopeDisplay::default();
     let mut wait = AGAIN_FIRST;
     loop {
         // Closed never: it lives as long as this task holds it.
@@ -249,7 +251,7 @@ async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: 
             }
         }
         drop(turn);
-        let variables = complete(&shared, &account, &manager);
+        let variables = complete(&shared, &account, &manager, &mut display_of_scope).await;
         let display = {
             let mut known = shared.known();
             // PAM's modules are run one after another, and logind's is not the last.
@@ -352,10 +354,22 @@ async fn ask_manager(
 }
 
 /// All of the environment.
-fn complete(shared: &Shared, account: &Account, manager: &Variables) -> Variables {
-    let known = shared.known();
-    let scope = scope_of(&known.facts).map(|scope| environment::of_scope(&scope)).unwrap_or_default();
-    environment::compose(account, manager, &known.facts, &scope, known.shares_manager)
+async fn complete(
+    shared: &Shared,
+    account: &Account,
+    manager: &Variables,
+    display: &mut ScopeDisplay,
+) -> Variables {
+    let (facts, shares_manager) = {
+        let known = shared.known();
+        (known.facts.clone(), known.shares_manager)
+    };
+    let scope = scope_of(&facts).filter(|_| environment::lacks_display(manager, shares_manager));
+    let seen = match &scope {
+        Some(scope) => display.seen(scope).await,
+        None => Variables::new(),
+    };
+    environment::compose(account, manager, &facts, &seen, shares_manager)
 }
 
 /// The control group of a session's scope, systemd.special(7); `None` without the unified hierarchy.
