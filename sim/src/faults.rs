@@ -99,6 +99,8 @@ faults! {
     // Occasion: a logon.
     /// The token or user manager is not there yet.
     token_not_ready TokenNotReady 200;
+    /// The environment is known later.
+    environment_late EnvironmentLate 250;
     /// The display is known later.
     display_late DisplayLate 250;
     /// The groups are known later.

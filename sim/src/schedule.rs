@@ -24,6 +24,8 @@ pub(crate) enum What {
     LogoffSeen { place: u32, serial: u32 },
     /// The display and the groups of a session are known.
     SessionComplete { place: u32, serial: u32 },
+    /// The environment of a session is known.
+    EnvironmentKnown { place: u32, serial: u32 },
     /// The machine wakes up.
     Resume,
     /// The announced shutdown takes place, or does not.

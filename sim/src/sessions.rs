@@ -19,6 +19,7 @@ pub(crate) struct Place {
     pub(crate) kind: SessionKind,
     pub(crate) locked: bool,
     pub(crate) remote: bool,
+    pub(crate) environment: bool,
     pub(crate) display: bool,
     pub(crate) groups_known: bool,
     /// From when on the session can have processes.
@@ -33,6 +34,7 @@ impl Place {
         kind: SessionKind::Other,
         locked: false,
         remote: false,
+        environment: true,
         display: true,
         groups_known: true,
         token_at: 0,
@@ -60,6 +62,7 @@ impl World {
                 kind: place.kind,
                 locked: place.locked,
                 remote: place.remote,
+                environment: place.environment,
                 display: place.display,
                 who: self.people.who(place.user, number / 2, place.groups_known).clone(),
             })
@@ -144,6 +147,7 @@ impl World {
             6..9 => SessionKind::Remote,
             _ => SessionKind::Other,
         };
+        let environment_late = self.strikes(Fault::EnvironmentLate);
         let display_late = self.strikes(Fault::DisplayLate);
         let groups_late = self.strikes(Fault::GroupsLate);
         let token_at =
@@ -155,6 +159,7 @@ impl World {
             kind,
             locked: false,
             remote: kind == SessionKind::Remote,
+            environment: !environment_late,
             display: !display_late,
             groups_known: !groups_late,
             token_at,
@@ -162,6 +167,10 @@ impl World {
         if display_late || groups_late {
             let at = self.now + self.rng.span(MS, 20 * SEC);
             self.schedule.push(at, What::SessionComplete { place: place as u32, serial: self.serial });
+        }
+        if environment_late {
+            let at = self.now + self.rng.span(MS, 20 * SEC);
+            self.schedule.push(at, What::EnvironmentKnown { place: place as u32, serial: self.serial });
         }
         self.bring_to_front(place);
     }
@@ -177,6 +186,14 @@ impl World {
         }
         self.places[place].state = SessionState::Active;
         self.hint();
+    }
+
+    pub(crate) fn environment_known(&mut self, place: usize, serial: u32) {
+        let there = &mut self.places[place];
+        if there.serial == serial {
+            there.environment = true;
+            self.hint();
+        }
     }
 
     pub(crate) fn session_complete(&mut self, place: usize, serial: u32) {

@@ -42,7 +42,7 @@ impl Trace {
                     let flag = |set, name| if set { name } else { "" };
                     write!(
                         text,
-                        " [{} {} {:?} {:?}{}{}{}]",
+                        " [{} {} {:?} {:?}{}{}{}{}]",
                         session.logon.0,
                         session.who.user,
                         session.kind,
@@ -50,6 +50,7 @@ impl Trace {
                         flag(session.locked, " locked"),
                         flag(session.remote, " remote"),
                         flag(!session.display, " no-display"),
+                        flag(!session.environment, " no-environment"),
                     )
                 })
             }

@@ -217,6 +217,10 @@ impl World {
                 }
                 Ok(())
             }
+            What::EnvironmentKnown { place, serial } => {
+                self.environment_known(place as usize, serial);
+                Ok(())
+            }
             What::SessionComplete { place, serial } => {
                 self.session_complete(place as usize, serial);
                 Ok(())

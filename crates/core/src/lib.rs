@@ -39,7 +39,7 @@
 //! - An exit is read in this order: it was asked for; the agent's goodbye; the spec's table; what the operating systems mean
 //!   by it. `restart.on = never` releases whatever would restart, also an agent that hung.
 //! - A person's start ignores delays and forgets failures. It does not override what forbids a process now: a lock, a
-//!   missing display, a handover, a shutdown.
+//!   missing display or environment, a handover, a shutdown.
 //! - A changed fingerprint restarts what runs, retries at once what waits for a delay or is held because it could not work,
 //!   and leaves alone what a person or the agent itself has put down.
 //! - A stop that runs is shortened by the end of the service or the machine, and never lengthened.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::time::Duration;
 
-use crate::instance::{Input, Slot};
+use crate::instance::{Input, Slot, Surroundings};
 use crate::mode::Mode;
 use crate::serve::{Want, want, want_of_machine};
 use crate::supervisor::Entry;
@@ -126,7 +126,11 @@ impl Supervisor {
         let exists = self.slots.contains_key(key);
         let is_machine = key.logon.is_machine();
         let want = if is_machine { want_of_machine(spec) } else { want(session, spec, exists) };
-        let display = is_machine || session.is_some_and(|session| session.display);
+        let surroundings = match session {
+            _ if is_machine => Surroundings::OF_MACHINE,
+            Some(session) => Surroundings::of(session),
+            None => Surroundings::default(),
+        };
         if !exists {
             // A service that ends makes no instances; one that was abandoned would otherwise seem to be back.
             let is_final = matches!(self.mode, Mode::Final { .. });
@@ -134,10 +138,10 @@ impl Supervisor {
                 return;
             }
             let generation = self.last_generation(key);
-            self.insert(key, Slot::new(self.now, generation, want, display));
+            self.insert(key, Slot::new(self.now, generation, want, surroundings));
         }
         if let Some(slot) = self.slots.get_mut(key) {
-            slot.display = display;
+            slot.surroundings = surroundings;
             if let Change::Facts { completed: true, .. } = change {
                 slot.session_completed();
             }

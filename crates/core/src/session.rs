@@ -76,6 +76,8 @@ pub struct Session {
     pub locked: bool,
     /// Whether its user sits at the other end of a network.
     pub remote: bool,
+    /// Whether the environment that a program of it starts with is known. Always true where a session comes with it.
+    pub environment: bool,
     /// Whether a program that is started in it now finds a display. Always true where a session implies one.
     pub display: bool,
     /// Who it belongs to.

@@ -29,6 +29,8 @@ pub enum WaitReason {
     Locked,
     /// Its session has no display yet.
     NoDisplay,
+    /// The environment of its session is not known yet.
+    NoEnvironment,
     /// The agent of another session must end first.
     Handover,
     /// The operating system is about to shut down.
@@ -121,6 +123,7 @@ words! {
         SessionGone => "session-gone", "could not start because its session is gone";
         Locked => "locked", "waits until its session is unlocked";
         NoDisplay => "no-display", "waits until its session has a display";
+        NoEnvironment => "no-environment", "waits until the environment of its session is known";
         Handover => "handover", "waits until the agent of another session has ended";
         Shutdown => "shutdown", "does not start because the machine is about to shut down";
         ServiceStop => "service-stop", "does not start because the service is stopping";

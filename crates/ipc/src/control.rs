@@ -100,6 +100,8 @@ pub struct SessionStatus {
     /// Whether it is the logon screen. It is listed only where an agent serves it.
     #[serde(default)]
     pub greeter: bool,
+    /// Whether the environment that its programs start with is known. Before that, none starts.
+    pub environment: bool,
     /// Whether a program that is started in it now finds a display.
     pub display: bool,
     /// The agents that do not serve it, and why.

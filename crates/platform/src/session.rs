@@ -63,6 +63,9 @@ pub struct SessionInfo {
     /// Whether it is the logon screen, of a display manager: nobody has logged on with it. Listed only where asked for
     /// ([`Sessions::list_greeters`](crate::Sessions::list_greeters)).
     pub greeter: bool,
+    /// Whether the environment that its programs start with is known. Where it is not, a hint comes when it is. On Windows it
+    /// comes with the session's token, which a launch asks for, and this is always true.
+    pub environment: bool,
     /// Whether a program that is started in it now finds a display.
     pub display: bool,
     /// What it takes to start a process in it, as its user.

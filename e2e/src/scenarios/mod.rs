@@ -88,6 +88,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         .and_on_trixie(),
     scenario("what agents inherit of a confined service is said", USUAL, inheritance::of_a_confined_unit),
     scenario("an agent that needs a display waits for it", USUAL, identity::display),
+    scenario("an agent starts as soon as its environment is known", USUAL, identity::at_once).and_on_trixie(),
     scenario("a compositor that starts again is followed", USUAL, displays::restarted),
     scenario("two desktops of one user have two displays", USUAL, displays::two_of_one_user),
     scenario("a real program shows its window", GRAPHICAL, displays::real_program),

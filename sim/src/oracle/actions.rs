@@ -146,6 +146,9 @@ impl Oracle {
         if spec.needs_display && session.is_some_and(|session| !session.display) {
             return broken(Rule::Served, "launched before its session has a display");
         }
+        if session.is_some_and(|session| !session.environment) {
+            return broken(Rule::Served, "launched before the environment of its session is known");
+        }
         let fingerprint = spec.fingerprint;
         let track = &mut self.tracks[index];
         (track.generation, track.fingerprint, track.phase) = (generation, fingerprint, Phase::Launching);

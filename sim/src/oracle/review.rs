@@ -142,9 +142,9 @@ impl Oracle {
         if !due || !matches!(self.want(index), Want::Run(_)) || self.is_blocked(index) {
             return Ok(());
         }
-        if self.spec(index).needs_display
-            && self.session(self.grid.place(index)).is_some_and(|session| !session.display)
-        {
+        let needs_display = self.spec(index).needs_display;
+        let lacks = |session: &Session| !session.environment || needs_display && !session.display;
+        if self.session(self.grid.place(index)).is_some_and(lacks) {
             return Ok(());
         }
         let text = format!("should have been started {} ns ago", self.clock - track.latest);

@@ -366,6 +366,7 @@ impl Oracle {
 
 /// Whether nothing about a session changed. What it shares with its last enumeration needs no second look.
 fn same(known: &Session, session: &Session) -> bool {
-    let facts = |of: &Session| (of.logon, of.state, of.kind, of.locked, of.remote, of.display);
+    let facts =
+        |of: &Session| (of.logon, of.state, of.kind, of.locked, of.remote, of.environment, of.display);
     facts(known) == facts(session) && Arc::ptr_eq(&known.who, &session.who)
 }

@@ -20,6 +20,7 @@ fn main() {
         kind: SessionKind::Console,
         locked: false,
         remote: false,
+        environment: true,
         display: true,
         who: Arc::new(Who {
             session: "1".into(),

@@ -52,8 +52,10 @@ fn facts(session: &SessionStatus) -> String {
     if session.remote {
         facts.push("remote");
     }
-    if !session.display {
-        facts.push("no display yet");
+    match (session.environment, session.display) {
+        (false, _) => facts.push("environment not known yet"),
+        (true, false) => facts.push("no display yet"),
+        (true, true) => {}
     }
     facts.join(", ")
 }

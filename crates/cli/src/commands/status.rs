@@ -112,6 +112,7 @@ mod tests {
             administrator: None,
             session_type: Some("wayland".to_owned()),
             greeter: false,
+            environment: true,
             display: true,
             unserved: Vec::new(),
         }

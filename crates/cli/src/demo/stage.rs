@@ -142,6 +142,7 @@ impl Stage {
             remote: false,
             session_type: None,
             greeter: false,
+            environment: true,
             display: true,
             station: Station::own(),
         }

@@ -19,7 +19,7 @@ pub use view::{Instance, State};
 use crate::backoff::{Failures, Jitter};
 use crate::mode::Mode;
 use crate::serve::{Claim, Want};
-use crate::{Action, Goodbye, HoldReason, InstanceKey, Serve, Spec, StopReason, Time, WaitReason};
+use crate::{Action, Goodbye, HoldReason, InstanceKey, Serve, Session, Spec, StopReason, Time, WaitReason};
 use stop::{After, Ladder};
 
 /// An instance with everything that decides what happens to it next.
@@ -28,8 +28,8 @@ pub(crate) struct Slot {
     pub(crate) view: Instance,
     /// The desired state, as of the latest enumeration and configuration.
     pub(crate) want: Want,
-    /// Whether the session has a display, as of the latest enumeration.
-    pub(crate) display: bool,
+    /// What the session has for a program, as of the latest enumeration.
+    pub(crate) surroundings: Surroundings,
     /// Under which time it stands in the index of deadlines. May be too early after a heartbeat, never too late.
     pub(crate) armed: Option<Time>,
     /// Whether it is counted among the agents that the next session's agent waits for.
@@ -53,6 +53,24 @@ pub(crate) struct Slot {
     heard: Option<Time>,
     /// The longest silence that was agreed on at its handshake.
     silence: Option<Duration>,
+}
+
+/// What there is around an instance for its program to find, of all that a launch may have to wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Surroundings {
+    /// The environment to start it with is known.
+    environment: bool,
+    /// It finds a display.
+    display: bool,
+}
+
+impl Surroundings {
+    /// A worker's: it waits for nothing of the kind.
+    pub(crate) const OF_MACHINE: Self = Self { environment: true, display: true };
+
+    pub(crate) fn of(session: &Session) -> Self {
+        Self { environment: session.environment, display: session.display }
+    }
 }
 
 /// What a step may see and do outside its instance.
@@ -80,7 +98,7 @@ pub(crate) enum Fate {
 impl Slot {
     /// An instance that was never started in this logon. `generation` is the last one of an earlier instance of the same
     /// key, or 0: generations go on, so that a late event of the earlier one is never taken for one of this.
-    pub(crate) fn new(now: Time, generation: u32, want: Want, display: bool) -> Self {
+    pub(crate) fn new(now: Time, generation: u32, want: Want, surroundings: Surroundings) -> Self {
         let state = State::Waiting { until: None, why: WaitReason::Settling };
         Self {
             view: Instance {
@@ -95,7 +113,7 @@ impl Slot {
                 adopted: false,
             },
             want,
-            display,
+            surroundings,
             armed: None,
             blocks: false,
             fingerprint: 0,
@@ -114,7 +132,7 @@ impl Slot {
 
     /// An instance whose process was started by an earlier life of the service.
     pub(crate) fn adopted(now: Time, clock: Time, generation: u32, fingerprint: u64) -> Self {
-        let mut slot = Self::new(now, generation, Want::Unknown, false);
+        let mut slot = Self::new(now, generation, Want::Unknown, Surroundings::default());
         slot.view.state = State::Running { since: now, ready: None };
         slot.view.adopted = true;
         slot.fingerprint = fingerprint;
@@ -202,8 +220,11 @@ impl Slot {
             Some((until, why)) if until > cx.clock => return Some((Some(until), why)),
             Some(_) | None => {}
         }
-        if cx.spec.needs_display && !self.display {
+        if cx.spec.needs_display && !self.surroundings.display {
             return Some((None, WaitReason::NoDisplay));
+        }
+        if !self.surroundings.environment {
+            return Some((None, WaitReason::NoEnvironment));
         }
         (cx.blocked && claim == Claim::Served && cx.spec.serve == Serve::Console)
             .then_some((None, WaitReason::Handover))

@@ -9,7 +9,7 @@ use crate::{Command, Exit, Failure, Goodbye, HoldReason, StopReason, WaitReason}
 /// What can happen to one instance. Events about its process have been checked to be of its present generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// The desired state, the spec, the display or the mode of the service may have changed.
+    /// The desired state, the spec, the session or the mode of the service may have changed.
     Review(Want),
     /// A deadline of this instance may have come.
     Due,

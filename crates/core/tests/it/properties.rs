@@ -40,13 +40,14 @@ fn key() -> impl Strategy<Value = InstanceKey> {
 }
 
 fn sessions() -> impl Strategy<Value = Vec<Session>> {
-    let facts = (0..3_u8, any::<bool>(), any::<bool>(), any::<bool>(), 0..3_u8);
+    let facts = (0..3_u8, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), 0..3_u8);
     proptest::collection::btree_map(0..4_u32, facts, 0..4).prop_map(|sessions| {
-        let session = |(logon, (state, locked, remote, display, kind))| Session {
+        let session = |(logon, (state, locked, remote, environment, display, kind))| Session {
             state: [SessionState::Active, SessionState::Inactive, SessionState::Closing][usize::from(state)],
             kind: [SessionKind::Console, SessionKind::Remote, SessionKind::Other][usize::from(kind)],
             locked,
             remote,
+            environment,
             display,
             ..session(logon)
         };

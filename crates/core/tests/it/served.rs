@@ -185,6 +185,29 @@ fn an_agent_that_needs_a_display_waits_for_it_and_is_not_stopped_without() {
 }
 
 #[test]
+fn nothing_starts_before_the_environment_is_known_and_then_at_once() {
+    let mut world = World::new(desk());
+    world.sessions.push(Session { environment: false, ..session(1) });
+    assert_eq!(world.enumerate(), []);
+    assert_eq!(world.state(SEAT), State::Waiting { until: None, why: WaitReason::NoEnvironment });
+    assert_eq!(world.operator(Command::Start), [], "a person does not know it either");
+    assert_eq!(world.change(1, |session| session.environment = true), [Action::Launch(SEAT, 1)]);
+    world.launched(SEAT);
+    assert_eq!(world.change(1, |session| session.environment = false), [], "what runs has its own");
+}
+
+#[test]
+fn an_agent_that_needs_a_display_is_said_to_wait_for_that() {
+    let mut world = World::new(Spec { needs_display: true, ..desk() });
+    world.sessions.push(Session { environment: false, display: false, ..session(1) });
+    world.enumerate();
+    assert_eq!(world.waits(SEAT), Some(WaitReason::NoDisplay));
+    assert_eq!(world.change(1, |session| session.display = true), []);
+    assert_eq!(world.waits(SEAT), Some(WaitReason::NoEnvironment));
+    assert_eq!(world.change(1, |session| session.environment = true), [Action::Launch(SEAT, 1)]);
+}
+
+#[test]
 fn agents_are_told_about_their_session_while_connected() {
     let mut world = World::connected(Spec { serve: Serve::All, ..desk() });
     let told = [Action::TellSession(SEAT, 1)];

@@ -197,7 +197,7 @@ impl World {
     }
 }
 
-/// A local session at the console, in front, unlocked, with a display.
+/// A local session at the console, in front, unlocked, with a display and all else that a program needs.
 pub(crate) fn session(logon: u32) -> Session {
     Session {
         logon: Logon(logon),
@@ -205,6 +205,7 @@ pub(crate) fn session(logon: u32) -> Session {
         kind: SessionKind::Console,
         locked: false,
         remote: false,
+        environment: true,
         display: true,
         who: Arc::new(Who {
             session: format!("c{logon}"),

@@ -50,6 +50,7 @@ impl Driver {
             administrator: info.administrator,
             session_type: info.session_type.clone(),
             greeter: info.greeter,
+            environment: info.environment,
             display: info.display,
             unserved: self.unserved(logon, info),
         }

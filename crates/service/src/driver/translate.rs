@@ -28,6 +28,7 @@ pub(super) fn session(logon: Logon, info: &SessionInfo) -> Session {
         },
         locked: info.locked,
         remote: info.remote,
+        environment: info.environment,
         display: info.display,
         who: Arc::new(Who {
             session: info.id.clone(),
@@ -135,6 +136,7 @@ mod tests {
             remote: false,
             session_type: None,
             greeter: false,
+            environment: true,
             display: true,
             station: bilayer_platform::Station::own(),
         };

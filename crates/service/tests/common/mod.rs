@@ -188,6 +188,7 @@ pub(crate) fn session(id: &str, user: &str) -> SessionInfo {
         remote: false,
         session_type: None,
         greeter: false,
+        environment: true,
         display: true,
         station: Station::own(),
     }

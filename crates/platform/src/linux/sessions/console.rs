@@ -41,6 +41,7 @@ impl Console {
             remote: false,
             session_type: None,
             greeter: false,
+            environment: true,
             display: true,
             station: self.station.clone(),
         }

@@ -158,6 +158,7 @@ impl Followed {
             remote: facts.remote,
             session_type: Some(facts.session_type.clone()),
             greeter: facts.is_greeter(),
+            environment: known.environment(),
             display: known.display(),
             station: known.station(self.leader.as_ref(), &self.shared.relaunches),
         }
@@ -193,6 +194,10 @@ impl Shared {
 }
 
 impl Known {
+    fn environment(&self) -> bool {
+        self.account.is_some() && self.variables.is_some()
+    }
+
     fn display(&self) -> bool {
         let shown = |variables| !self.facts.is_graphical() || environment::has_display(variables);
         self.variables.as_ref().is_some_and(shown)
@@ -212,7 +217,7 @@ impl Known {
                 leader: leader.cloned(),
             }),
             environment: Arc::new(self.variables.as_ref().map(environment::listed).unwrap_or_default()),
-            environment_known: self.account.is_some() && self.variables.is_some(),
+            environment_known: self.environment(),
             scope: scope_of(&self.facts),
             relaunches: Some(Arc::clone(relaunches)),
         });

@@ -78,6 +78,7 @@ impl Console {
             remote: is_remote(),
             session_type: None,
             greeter: false,
+            environment: true,
             display: true,
             station: self.station.clone(),
         }

@@ -173,6 +173,7 @@ impl Followed {
             session_type: None,
             greeter: false,
             // The window station of a session is there before its user is.
+            environment: true,
             display: true,
             station,
         }
