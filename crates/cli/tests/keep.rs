@@ -9,6 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use bilayer_platform::Dirs;
 use common::service::{Service, is_alive, is_ready, pid, shell_agent, signal, wire_agent};
 use common::{Home, code, err};
 use serde_json::Value;
@@ -137,6 +138,22 @@ fn a_stop_leaves_them_and_a_start_takes_them_over_until_the_configuration_says_o
     keeping.service.kill();
     keeping.service.until("it ended with the service", |_| !is_alive(pid(&tied)));
     assert!(keeping.agents().is_empty());
+}
+
+#[test]
+fn what_outlived_a_service_is_ended_without_it() {
+    let agents = [("desk", wire_agent()), ("sleeper", shell_agent("sleep 1000; true"))];
+    let mut keeping = Keeping::start("keep-removed", &agents);
+    let desk = pid(&keeping.service.agent_until("desk", "it is ready", is_ready));
+    let sleeper = pid(&keeping.service.agent_until("sleeper", "it runs", runs));
+    assert_eq!(keeping.service.interrupt().code(), Some(0));
+    assert!(is_alive(desk) && is_alive(sleeper));
+    let state = keeping.files(".json")[0].ancestors().nth(2).unwrap().to_owned();
+    let dirs = Dirs { runtime: state.clone(), log: state.clone(), state };
+    let killed = bilayer::manager::end_what_outlived(&dirs).unwrap();
+    assert!(killed >= 2, "{killed}");
+    keeping.service.until("nothing of them is left", |_| keeping.agents().is_empty());
+    assert!(keeping.files(".json").is_empty(), "nothing is written down any more");
 }
 
 #[test]

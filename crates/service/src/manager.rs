@@ -3,10 +3,12 @@
 //! `bilayer install` and its like are thin shells around this module, and a product with a layer 0 of its own uses it in the same
 //! way. Nothing here is decided for longer than a command lasts.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bilayer_core::OnServiceStop;
+use bilayer_platform::Dirs;
 pub use bilayer_platform::{
     Account, HAS_SERVICES, Installation, Installed, InstalledService, MANAGER_WORDS, ManagerError,
     ManagerWords, Password, RunEnd, RunState, RunStatus, Services, StartType, installed_services,
@@ -14,6 +16,7 @@ pub use bilayer_platform::{
 };
 
 use crate::config::Config;
+use crate::state::Records;
 
 /// How often the manager is asked while something is waited for.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -130,6 +133,27 @@ pub async fn uninstall(name: &str) -> Result<bool, ManagerError> {
         }
     }
     Ok(false)
+}
+
+/// Kills the agents and workers that outlived a service which does not run any more, with what they started, and says how many
+/// processes there were. For a removal: no later start will take them over.
+///
+/// # Errors
+///
+/// The first of what could not be ended; the others are.
+pub fn end_what_outlived(dirs: &Dirs) -> io::Result<usize> {
+    let records = Records::of(dirs);
+    let (mut killed, mut failed) = (0, None);
+    for record in records.read() {
+        match record.process.sweep() {
+            Ok(count) => {
+                killed += count;
+                records.forget(&record);
+            }
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(killed), Err)
 }
 
 /// Asks until the service has left the state that passes. It is given up when nothing has changed for longer than its own

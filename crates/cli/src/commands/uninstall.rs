@@ -35,17 +35,25 @@ pub(super) async fn run(config: Option<&Path>) -> Result<(), Failure> {
 
 /// Stops a service that is about to be removed, and all its agents: those that outlive it would have nobody to end them.
 pub(super) async fn stop_for_good(service: &InstalledService) -> Result<(), Failure> {
-    let ended = end_agents(service).await;
+    let (name, dirs) = (&service.name, Dirs::system(&service.name));
+    let warn = |why: &str| screen::warn(&format!("warning: agents of {name} may live on: {why}"));
+    let ended = end_agents(&dirs).await;
     stop::stop(service).await?;
     if let Err(Failure::Said(_, message)) = ended {
-        screen::warn(&format!("warning: agents of {} may live on: {message}", service.name));
+        warn(&message);
+    }
+    // It may have been stopped before, and its agents not. A `bilayer run` of the same name has its own to look after.
+    if Client::open(&dirs).await?.is_none()
+        && let Err(error) = manager::end_what_outlived(&dirs)
+    {
+        warn(&error.to_string());
     }
     Ok(())
 }
 
 /// Ends all agents of a service, and waits until they have. None of them is longer about it than its grace.
-async fn end_agents(service: &InstalledService) -> Result<(), Failure> {
-    let Some(client) = Client::open(&Dirs::system(&service.name)).await? else { return Ok(()) };
+async fn end_agents(dirs: &Dirs) -> Result<(), Failure> {
+    let Some(client) = Client::open(dirs).await? else { return Ok(()) };
     let lives = |status: &StatusReport| status.agents.iter().any(|agent| agent.pid.is_some());
     let mut status = client.status().await?;
     if !status.agents.is_empty() {
