@@ -55,6 +55,8 @@ pub(super) fn service_stop(bed: &Bed) -> Result<String> {
     bed.login("bob", Desktop::X11)?;
     running(bed, "desk", "alice")?;
     running(bed, "desk", "bob")?;
+    let endpoint = bed.path("/run/acme/control.sock");
+    ensure!(endpoint.exists(), "the control endpoint is there while the service runs");
     let status = service.stop(bed)?;
     ensure!(status.success(), "the service ended with {status}");
     ensure!(bed.processes("rust-agent")?.is_empty(), "agents are left");
@@ -65,7 +67,7 @@ pub(super) fn service_stop(bed: &Bed) -> Result<String> {
         .filter(|name| name.to_string_lossy().starts_with("bilayer-"))
         .collect();
     ensure!(left.is_empty(), "cgroups are left: {left:?}");
-    ensure!(!bed.path("/run/acme/control").exists(), "the control endpoint is left");
+    ensure!(!endpoint.exists(), "the control endpoint is left");
     Ok("two agents ended, exit code 0".to_owned())
 }
 
