@@ -107,10 +107,9 @@ pub(crate) fn explain(error: &ManagerError, config: Option<&Path>) -> Failure {
         ManagerError::NotRunning { .. } => {
             Failure::not_running(format!("{error}; start it with `bilayer start -c {file}`"))
         }
-        ManagerError::Disabled { name } => Failure::failed(format!(
-            "{error}; `bilayer install -c {file}` gives it back the start that its configuration says, or `{}`",
-            of_service(MANAGER_WORDS.allow, name)
-        )),
+        ManagerError::Disabled { name } => {
+            Failure::failed(format!("{error}; {} allows it again", of_service(MANAGER_WORDS.allow, name)))
+        }
         ManagerError::NotNow { .. } => {
             Failure::failed(format!("{error}; try again, `bilayer status -c {file}` shows when"))
         }

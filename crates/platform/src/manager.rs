@@ -223,7 +223,7 @@ pub struct ManagerWords {
     pub with_rights: &'static str,
     /// The command that shows a service, whoever made it.
     pub show: &'static str,
-    /// The command after which a service that somebody disabled may be started.
+    /// What allows a service that somebody disabled to be started again.
     pub allow: &'static str,
     /// Where everything is that a service said to the system.
     pub log: &'static str,

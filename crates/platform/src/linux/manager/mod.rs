@@ -24,7 +24,7 @@ pub const MANAGER_WORDS: ManagerWords = ManagerWords {
     system_account: "root",
     with_rights: "as root, for example with sudo",
     show: "systemctl cat {name}.service",
-    allow: "systemctl unmask {name}.service",
+    allow: "`systemctl unmask {name}.service`",
     log: "journalctl -u {name}.service",
     programs: "/usr/local/bin",
 };

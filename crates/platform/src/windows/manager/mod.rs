@@ -41,7 +41,7 @@ pub const MANAGER_WORDS: ManagerWords = ManagerWords {
     system_account: "LocalSystem",
     with_rights: "from an elevated console (\"Run as administrator\")",
     show: "sc.exe qc {name}",
-    allow: "sc.exe config {name} start= demand",
+    allow: "`bilayer install`, with the start that its configuration says, or `sc.exe config {name} start= demand`",
     log: "the system's event log",
     programs: r"C:\Program Files\{name}",
 };
