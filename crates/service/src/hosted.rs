@@ -74,7 +74,10 @@ fn live(host: ServiceHost, file: &Path, build: impl FnOnce(Builder) -> Builder) 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| End::failed(format!("cannot start the event loop: {error}")))?;
     let builder = Service::builder(config).dirs(dirs).host(host).sessions(SessionSource::System);
-    runtime.block_on(build(builder).run()).map_err(|error: RunError| match error.is_taken() {
+    let ended = runtime.block_on(build(builder).run());
+    // A name service that hangs must not keep a service from ending whose agents have.
+    runtime.shutdown_background();
+    ended.map_err(|error: RunError| match error.is_taken() {
         // Trying again would go on for as long as the other one runs.
         true => End { code: CONFIGURATION, text: format!("{} runs already: {}", host_name, chain(&error)) },
         false => End::failed(chain(&error)),

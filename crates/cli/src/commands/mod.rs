@@ -57,7 +57,10 @@ fn on_loop(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Fail
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
-    runtime.block_on(future)
+    let outcome = runtime.block_on(future);
+    // Whatever still blocks on another thread, a name service that hangs for example, is not waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// The configuration that a command needs, or how to give one.
