@@ -45,7 +45,8 @@ fn a_program_starts_however_many_files_are_open_here() {
 fn the_environment_is_the_stations_and_the_commands() {
     on_a_loop(async {
         let mut command = program("/usr/bin/env", &["-0"]);
-        command.env = vec![("ADDED".into(), "two\nlines".into()), ("PATH".into(), "/replaced".into())];
+        let added = [("ADDED", "replaced itself"), ("ADDED", "two\nlines"), ("PATH", "/replaced")];
+        command.env = added.map(|(name, value)| (name.into(), value.into())).into();
         let mut launched = start(&command).await;
         let text = all_of(&mut launched.stdout).await;
         let mut found: Vec<&str> = text.split_terminator('\0').collect();

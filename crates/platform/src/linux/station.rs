@@ -31,7 +31,7 @@ pub(crate) struct Facts {
     pub(crate) gid: u32,
     /// What becomes of a process that is started here; `None`: it stays what this process is.
     pub(crate) become_user: Option<BecomeUser>,
-    /// In order of names. Held, so that a restart asks nobody.
+    /// In order of names, each once. Held, so that a restart asks nobody.
     pub(crate) environment: Arc<Vec<(OsString, OsString)>>,
     /// Whether the environment is complete: the user's service manager answered, or will not.
     pub(crate) environment_known: bool,
@@ -71,7 +71,9 @@ impl Station {
     pub fn own() -> Station {
         let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
         let mut environment: Vec<_> = std::env::vars_os().collect();
-        environment.sort();
+        // Of a variable that is there twice getenv(3) finds the first.
+        environment.sort_by(|(a, _), (b, _)| a.cmp(b));
+        environment.dedup_by(|(later, _), (first, _)| later == first);
         let value_of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Station::new(Facts {
             user: value_of("USER").or_else(|| value_of("LOGNAME")).unwrap_or_else(|| format!("uid {uid}")),

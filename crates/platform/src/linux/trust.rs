@@ -2,6 +2,7 @@
 
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -61,14 +62,55 @@ pub fn check_program(program: &Path, trust_writable: bool) -> Result<(), LaunchE
 /// The sticky bit of a folder such as `/tmp` does not help: it keeps others from replacing what is there, not from having been
 /// there first.
 pub fn writable_by_others(path: &Path) -> io::Result<Option<String>> {
+    match Straight::walk(path) {
+        Some(Straight { writable }) => Ok(writable),
+        None => writable_by_way_of_links(path),
+    }
+}
+
+/// A path that leads through folders alone, as nearly all do: each step is all there is to know about itself.
+struct Straight {
+    /// As [`writable_by_others`] says it.
+    writable: Option<String>,
+}
+
+impl Straight {
+    /// Looks at each step once. `None`: there is a link, or anything else that this does not follow, or a step cannot be looked
+    /// at.
+    ///
+    /// Nobody can change the way while it is walked and not be found: the topmost step that they can write is reached through
+    /// folders that they cannot.
+    fn walk(path: &Path) -> Option<Straight> {
+        if !is_plain(path) {
+            return None;
+        }
+        let mut writable = None;
+        for step in path.ancestors() {
+            let meta = fs::symlink_metadata(step).ok()?;
+            if meta.is_symlink() {
+                return None;
+            }
+            writable = writable.or_else(|| writable_at(step, &meta));
+        }
+        Some(Straight { writable })
+    }
+}
+
+/// From the root, and each name by itself: `..` can lead out of a link, and a slash at the end leads through one.
+fn is_plain(path: &Path) -> bool {
+    let mut names = path.as_os_str().as_bytes().split(|byte| *byte == b'/');
+    names.next() == Some(b"") && names.all(|name| !matches!(name, b"" | b"." | b".."))
+}
+
+fn writable_by_way_of_links(path: &Path) -> io::Result<Option<String>> {
     // As written, whoever can change a link on the way can change where it leads; resolved, whoever can change its end.
     let written = std::path::absolute(path)?;
     let resolved = fs::canonicalize(path)?;
     let is_without_links = written == resolved;
     let on_the_way = written.ancestors().skip(1).filter(|_| !is_without_links);
     for step in on_the_way.chain(resolved.ancestors()) {
-        if let Some(who) = who_writes(&fs::metadata(step)?) {
-            return Ok(Some(format!("{} is writable by {who}", step.display())));
+        if let Some(found) = writable_at(step, &fs::metadata(step)?) {
+            return Ok(Some(found));
         }
     }
     if is_without_links { Ok(None) } else { links_on(&written) }
@@ -90,8 +132,8 @@ fn links_on(path: &Path) -> io::Result<Option<String>> {
         current = folder.join(target).join(rest);
         for step in current.ancestors().skip(1) {
             let Ok(meta) = fs::metadata(step) else { continue };
-            if let Some(who) = who_writes(&meta) {
-                return Ok(Some(format!("{} is writable by {who}", step.display())));
+            if let Some(found) = writable_at(step, &meta) {
+                return Ok(Some(found));
             }
         }
     }
@@ -110,6 +152,10 @@ fn first_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     None
 }
 
+fn writable_at(step: &Path, meta: &Metadata) -> Option<String> {
+    Some(format!("{} is writable by {}", step.display(), who_writes(meta)?))
+}
+
 fn who_writes(meta: &Metadata) -> Option<String> {
     if meta.uid() != 0 {
         return Some(format!("its owner, uid {}", meta.uid()));
@@ -126,6 +172,9 @@ fn who_writes(meta: &Metadata) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
 
     #[test]
@@ -140,5 +189,79 @@ mod tests {
     #[test]
     fn the_systems_own_programs_are_trusted() {
         assert_eq!(writable_by_others(Path::new("/bin/sh")).unwrap(), None);
+    }
+
+    /// Both ways' answers, which are the same, and whether the path is a straight one.
+    fn walked(path: &Path) -> (Result<Option<String>, io::ErrorKind>, bool) {
+        let found = writable_by_others(path).map_err(|error| error.kind());
+        let by_links = writable_by_way_of_links(path).map_err(|error| error.kind());
+        assert_eq!(found, by_links, "{}", path.display());
+        (found, Straight::walk(path).is_some())
+    }
+
+    #[test]
+    fn a_straight_path_is_judged_as_one_with_links_is() {
+        let folder =
+            std::env::temp_dir().canonicalize().unwrap().join(format!("bilayer-way-{}", std::process::id()));
+        fs::create_dir_all(folder.join("in/deep")).unwrap();
+        for (name, mode) in [("file", 0o644), ("in/deep/shared", 0o666), ("in/ours", 0o600)] {
+            fs::write(folder.join(name), "").unwrap();
+            fs::set_permissions(folder.join(name), Permissions::from_mode(mode)).unwrap();
+        }
+        let links =
+            [("link", "file"), ("in/up", ".."), ("to", "in/deep"), ("lost", "none"), ("loop", "loop")];
+        for (name, target) in links {
+            symlink(target, folder.join(name)).unwrap();
+        }
+        for straight in ["file", "in", "in/deep", "in/deep/shared", "in/ours"] {
+            let (found, is_straight) = walked(&folder.join(straight));
+            assert!(is_straight && found.unwrap().is_some(), "{straight}");
+        }
+        let odd = [
+            "link",
+            "to",
+            "to/",
+            "to/.",
+            "to/shared",
+            "to/..",
+            "in/up",
+            "in/up/",
+            "in/up/file",
+            "in/up/in/up/link",
+            "in/../file",
+            "in/./ours",
+            "in//ours",
+            "in/",
+            "in/.",
+            "in/..",
+            "file/",
+            "file/.",
+            "file/..",
+            "file/x",
+            "lost",
+            "lost/x",
+            "loop",
+            "loop/",
+            "none",
+            "none/..",
+            "none/x",
+            "a\0b",
+            "/",
+            "//",
+            "///usr",
+            "//usr",
+            "..",
+            ".",
+            "",
+            "./usr",
+            "usr/bin",
+        ];
+        for odd in odd {
+            for path in [folder.join(odd), PathBuf::from(format!("{}/{odd}", folder.display())), odd.into()] {
+                assert!(!walked(&path).1, "{}", path.display());
+            }
+        }
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(walked(Path::new("/usr/bin/env")), (Ok(None), true));
     }
 }

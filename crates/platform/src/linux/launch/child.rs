@@ -7,14 +7,16 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::{BorrowedFd, RawFd};
 
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use rustix::{process, thread};
 
+use super::dispositions::Altered;
 use super::heritage::{self, Heritage};
 
 /// What the child has to do.
+#[derive(Clone, Copy)]
 pub(super) struct Orders<'a> {
     pub(super) program: &'a CStr,
     pub(super) arguments: *const *const c_char,
@@ -28,6 +30,9 @@ pub(super) struct Orders<'a> {
     /// The limit of open files, if it is not the parent's; a session's own limits come after it.
     pub(super) descriptors: Option<Rlimit>,
     pub(super) becomes: Option<Become<'a>>,
+    /// Whose actions it does not have by default when it is born.
+    pub(super) signals: Altered,
+    pub(super) stdin: RawFd,
     pub(super) stdout: RawFd,
     pub(super) stderr: RawFd,
     pub(super) report: RawFd,
@@ -36,11 +41,12 @@ pub(super) struct Orders<'a> {
 }
 
 /// Whom the child becomes.
+#[derive(Clone, Copy)]
 pub(super) struct Become<'a> {
     pub(super) groups: &'a [Gid],
     pub(super) uid: Uid,
     pub(super) gid: Gid,
-    pub(super) heritage: &'a Heritage,
+    pub(super) heritage: &'a Heritage<'a>,
 }
 
 /// How far the child came, in this order.
@@ -113,7 +119,7 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
         rustix::io::write(entrance, b"0").map_err(at(Stage::Group))?;
     }
     // Before the limits: with the service's own descriptors open there may be no room below a session's limit for one more.
-    connect_output(orders).map_err(at(Stage::Output))?;
+    connect_streams(orders).map_err(at(Stage::Output))?;
     close_others(orders.report).map_err(at(Stage::Output))?;
     if let Some(limit) = orders.descriptors {
         process::setrlimit(Resource::Nofile, limit).map_err(at(Stage::Limits))?;
@@ -139,13 +145,13 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
         (None, Some(folder)) if process::chdir(folder).is_ok() => {}
         (None, _) => process::chdir(c"/").map_err(at(Stage::Folder))?,
     }
-    reset_signals();
+    orders.signals.reset();
+    accept_signals();
     Ok(())
 }
 
-fn connect_output(orders: &Orders<'_>) -> Result<(), Errno> {
-    let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    for (from, to) in [(std::os::fd::AsRawFd::as_raw_fd(&null), 0), (orders.stdout, 1), (orders.stderr, 2)] {
+fn connect_streams(orders: &Orders<'_>) -> Result<(), Errno> {
+    for (from, to) in [(orders.stdin, 0), (orders.stdout, 1), (orders.stderr, 2)] {
         // SAFETY: dup2(2) on numbers that are open here; what it closes are the child's copies of the parent's.
         if unsafe { libc::dup2(from, to) } < 0 {
             return Err(last_error());
@@ -168,18 +174,9 @@ fn close_others(report: RawFd) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Default actions, also for what the runtime ignores (SIGPIPE), then an empty mask: signal(7).
-fn reset_signals() {
-    // The kernel's own structure (the C library's wrapper refuses the two signals it uses itself): default action, no flags,
-    // nothing masked, all of which are zero. 64 bytes are enough on every architecture.
-    let default = [0_u64; 8];
+/// An empty mask: signal(7). What was sent meanwhile is delivered now, with the actions that the program will have.
+fn accept_signals() {
     let empty = 0_u64;
-    for signal in 1..=64 {
-        // SAFETY: rt_sigaction(2) reads one structure and is not asked to write one. For SIGKILL and SIGSTOP it fails.
-        let _ = unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u64>(), 8)
-        };
-    }
     // SAFETY: rt_sigprocmask(2) reads one set of 8 bytes.
     let _ = unsafe {
         libc::syscall(

@@ -7,8 +7,11 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
 use super::child::{Orders, obey};
+use super::dispositions::Altered;
 
-/// linux/sched.h; too wide for the C library's type.
+/// linux/sched.h, Linux 5.5; too wide for the C library's type, as the next.
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+/// Linux 5.7.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// `struct clone_args` of linux/sched.h, as far as Linux 5.7 has it.
@@ -37,7 +40,8 @@ pub(super) fn clone(
 ) -> io::Result<(i32, OwnedFd)> {
     let mut pidfd: RawFd = -1;
     let mut args = CloneArgs {
-        flags: libc::CLONE_PIDFD as u64,
+        // No handler of this program's is left in the child: what was sent to it before it had its program ends it.
+        flags: libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND,
         pidfd: (&raw mut pidfd) as u64,
         exit_signal: libc::SIGCHLD as u64,
         ..CloneArgs::default()
@@ -88,9 +92,11 @@ fn born_with_copy(args: &mut CloneArgs, orders: &Orders<'_>) -> io::Result<i32> 
 }
 
 fn born_by_fork(orders: &Orders<'_>) -> io::Result<(i32, RawFd)> {
+    // fork(2) leaves the child every handler.
+    let orders = Orders { signals: Altered::ANY, ..*orders };
     // SAFETY: the child calls nothing but `obey`, which neither allocates nor locks.
     match unsafe { libc::fork() } {
-        0 => obey(orders),
+        0 => obey(&orders),
         pid if pid < 0 => Err(io::Error::last_os_error()),
         pid => {
             // Our child, not waited for yet: its pid can mean nobody else.
@@ -125,4 +131,42 @@ fn set_mask(mask: u64) -> u64 {
         libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, &raw mut before, 8);
     }
     before
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use rustix::fs::{OFlags, fcntl_setfl};
+    use rustix::io::{read, write};
+    use rustix::pipe::{PipeFlags, pipe_with};
+    use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
+    use tokio::signal::unix::{SignalKind, signal};
+
+    use super::super::input;
+    use super::super::plan::Plan;
+    use super::*;
+    use crate::system::pidfd::Pidfd;
+    use crate::{Command, Station};
+
+    #[tokio::test]
+    async fn what_a_child_is_sent_on_its_way_ends_it_although_it_is_handled_here() {
+        let _handled = signal(SignalKind::user_defined1()).unwrap();
+        let (station, command) = (Station::own(), Command::new("/bin/true", ""));
+        let plan = Plan::draw(&station, &command).unwrap();
+        // The child waits where it enters a control group: this pipe is full.
+        let (reader, entrance) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        fcntl_setfl(&entrance, OFlags::NONBLOCK).unwrap();
+        while write(&entrance, &[0; 4096]).is_ok() {}
+        fcntl_setfl(&entrance, OFlags::empty()).unwrap();
+        let (_report, report) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let input = input::nothing().unwrap();
+        let orders = plan.orders([input, input, input, report.as_raw_fd()], Some(entrance.as_raw_fd()));
+        let (_, child) = clone(&orders, None, false).unwrap();
+        let child = Pidfd::new(child);
+        child.signal(Signal::USR1).unwrap();
+        read(&reader, &mut [0; 4096]).unwrap();
+        let end = waitid(WaitId::PidFd(child.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
+        assert_eq!(end.terminating_signal(), Some(Signal::USR1.as_raw()));
+    }
 }

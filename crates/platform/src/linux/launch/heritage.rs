@@ -23,20 +23,20 @@ const KEY_SPEC_SESSION_KEYRING: libc::c_long = -3;
 const KEY_SPEC_USER_KEYRING: libc::c_long = -4;
 
 /// A login's share, laid out so that a child can take it on without allocating.
-pub(super) struct Heritage {
-    login: Login,
+pub(super) struct Heritage<'a> {
+    login: &'a Login,
     oom_score: String,
     core_filter: Option<String>,
     audited_as: Option<String>,
 }
 
-impl Heritage {
-    pub(super) fn of(login: &Login, uid: u32) -> Heritage {
+impl<'a> Heritage<'a> {
+    pub(super) fn of(login: &'a Login, uid: u32) -> Heritage<'a> {
         Heritage {
             oom_score: login.oom_score.to_string(),
             core_filter: login.core_filter.map(|filter| format!("{filter:#x}")),
             audited_as: login.is_audited.then(|| uid.to_string()),
-            login: login.clone(),
+            login,
         }
     }
 
@@ -55,7 +55,7 @@ impl Heritage {
         // cannot be written, in some containers, nothing was inherited that could be taken back.
         write(c"/proc/self/oom_score_adj", Some(&self.oom_score));
         self.login.io_priority.map(|priority| priority.take_on());
-        self.login.cpus.map(|cpus| thread::sched_setaffinity(None, &cpus));
+        self.login.cpus.as_ref().map(|cpus| thread::sched_setaffinity(None, cpus));
         self.login.timer_slack.map(|slack| thread::set_current_timer_slack(Some(slack)));
         write(c"/proc/self/coredump_filter", self.core_filter.as_deref());
         write(c"/proc/self/loginuid", self.audited_as.as_deref());

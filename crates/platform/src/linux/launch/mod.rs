@@ -9,9 +9,12 @@
 
 mod child;
 mod clone;
+mod dispositions;
 mod failure;
 mod heritage;
+mod input;
 mod plan;
+mod strings;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -47,6 +50,8 @@ pub struct Launched {
 
 /// Starts a program at a station. Called on the thread of the loop, which must live as long as the program may: the
 /// parent-death signal is tied to it. Resolves when the program's first instruction is next.
+///
+/// The program ignores no signal: those that this one ignores are asked for at the first launch, so none may be added later.
 ///
 /// The child is born at the first poll. Waiting for it takes no thread, because between its birth and its program it may hang
 /// for as long as its user likes: stopped by a signal, or in a home folder on a file system of the user's own making.
@@ -158,6 +163,7 @@ enum Place<'a> {
 fn bear(station: &Station, place: Place<'_>, command: &Command) -> Result<Newborn, LaunchError> {
     let busy = |source: io::Error| failure::busy("make pipes for", command, source);
     let plan = Plan::draw(station, command)?;
+    let stdin = input::nothing().map_err(|source| failure::busy("open /dev/null for", command, source))?;
     let report = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|errno| busy(errno.into()))?;
     let [stdout, stderr] = outputs(command).map_err(busy)?;
     let (group, entrance) = match place {
@@ -165,7 +171,7 @@ fn bear(station: &Station, place: Place<'_>, command: &Command) -> Result<Newbor
         Place::Enters(entrance) => (None, Some(entrance.as_raw_fd())),
         Place::Anywhere => (None, None),
     };
-    let ends = [stdout.1.as_raw_fd(), stderr.1.as_raw_fd(), report.1.as_raw_fd()];
+    let ends = [stdin, stdout.1.as_raw_fd(), stderr.1.as_raw_fd(), report.1.as_raw_fd()];
     let orders = plan.orders(ends, entrance);
     let (pid, pidfd) = clone::clone(&orders, group, !plan.becomes_other())
         .map_err(|source| failure::clone(command, source))?;

@@ -1,65 +1,54 @@
 //! All that a child needs, laid out before it is born: afterwards it must not allocate.
 
-use std::collections::BTreeMap;
-use std::ffi::{CString, OsStr, c_char};
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::ptr;
 
 use rustix::fs::{Gid, Uid};
 
 use super::child::{Become, Orders};
+use super::dispositions::Altered;
 use super::heritage::Heritage;
+use super::strings::Strings;
 use crate::system::descriptors;
+use crate::system::station::Facts;
 use crate::{Command, LaunchError, LaunchErrorKind, Station};
 
 /// A launch on paper.
-pub(super) struct Plan {
-    program: CString,
+pub(super) struct Plan<'a> {
     folder: Option<CString>,
     fallback_folder: Option<CString>,
-    becomes: Option<(Vec<Gid>, Uid, Gid, Heritage)>,
+    becomes: Option<(Vec<Gid>, Uid, Gid, Heritage<'a>)>,
     ends_with_us: bool,
-    arguments: Vector,
-    environment: Vector,
+    /// The program is the first.
+    arguments: Strings,
+    environment: Strings,
 }
 
-impl Plan {
-    pub(super) fn draw(station: &Station, command: &Command) -> Result<Plan, LaunchError> {
+impl<'a> Plan<'a> {
+    pub(super) fn draw(station: &'a Station, command: &Command) -> Result<Plan<'a>, LaunchError> {
         let facts = station.facts();
-        let text = |bytes: &[u8], what| terminated(bytes, what, command);
-        let mut variables: BTreeMap<&OsStr, &OsStr> =
-            facts.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())).collect();
-        variables.extend(command.env.iter().map(|(name, value)| (OsStr::new(name), OsStr::new(value))));
-        let home = variables.get(OsStr::new("HOME")).filter(|home| !home.is_empty());
-        let folder =
-            command.cwd.as_deref().map(|folder| text(folder.as_os_str().as_bytes(), "folder")).transpose()?;
+        let folder = command.cwd.as_deref().map(|folder| terminated(folder.as_os_str(), "folder", command));
+        let variables = variables(facts, command);
+        let home = variables.iter().find(|[name, _, value]| *name == b"HOME" && !value.is_empty());
         let fallback_folder = match (&folder, home) {
-            (None, Some(home)) => Some(text(home.as_bytes(), "HOME")?),
+            (None, Some([_, _, home])) => Some(terminated(OsStr::from_bytes(home), "HOME", command)?),
             _ => None,
         };
-
-        let mut arguments = vec![text(command.program.as_os_str().as_bytes(), "program")?];
-        for argument in &command.args {
-            arguments.push(text(argument.as_bytes(), "argument")?);
-        }
-        let mut environment = Vec::with_capacity(variables.len());
-        for (name, value) in variables {
-            environment.push(text(&[name.as_bytes(), b"=", value.as_bytes()].concat(), "environment")?);
-        }
+        let mut arguments = vec![[command.program.as_os_str().as_bytes()]];
+        arguments.extend(command.args.iter().map(|argument| [argument.as_bytes()]));
         let becomes = facts.become_user.as_ref().map(|user| {
             let groups = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
             (groups, Uid::from_raw(facts.uid), Gid::from_raw(facts.gid), Heritage::of(&user.login, facts.uid))
         });
         Ok(Plan {
-            program: arguments[0].clone(),
-            folder,
+            folder: folder.transpose()?,
             fallback_folder,
             becomes,
             ends_with_us: command.keep.is_none(),
-            arguments: Vector::new(arguments),
-            environment: Vector::new(environment),
+            arguments: Strings::join(&arguments).ok_or_else(|| has_nul("program or an argument", command))?,
+            environment: Strings::join(&variables).ok_or_else(|| has_nul("environment", command))?,
         })
     }
 
@@ -72,11 +61,15 @@ impl Plan {
         self.folder.as_deref().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The same for the child, with its ends of the pipes (standard output, standard error, report), and the entrance to its
-    /// control group if it is not born in it.
-    pub(super) fn orders(&self, [stdout, stderr, report]: [RawFd; 3], entrance: Option<RawFd>) -> Orders<'_> {
+    /// The same for the child, with what it reads, its ends of the pipes (standard output, standard error, report), and the
+    /// entrance to its control group if it is not born in it.
+    pub(super) fn orders(
+        &self,
+        [stdin, stdout, stderr, report]: [RawFd; 4],
+        entrance: Option<RawFd>,
+    ) -> Orders<'_> {
         Orders {
-            program: &self.program,
+            program: self.arguments.first(),
             arguments: self.arguments.as_ptr(),
             environment: self.environment.as_ptr(),
             entrance,
@@ -89,6 +82,8 @@ impl Plan {
                 gid: *gid,
                 heritage,
             }),
+            signals: Altered::ignored(),
+            stdin,
             stdout,
             stderr,
             report,
@@ -97,29 +92,27 @@ impl Plan {
     }
 }
 
-/// Strings as execve(2) wants them: pointers with a null pointer behind the last.
-struct Vector {
-    /// Never looked at again, but the pointers lead into it.
-    _strings: Vec<CString>,
-    pointers: Vec<*const c_char>,
+/// The command's variables, of two of one name the later, and those of the station that it does not replace: each as name, `=`
+/// and value.
+fn variables<'a>(station: &'a Facts, command: &'a Command) -> Vec<[&'a [u8]; 3]> {
+    let own = &command.env;
+    let wins = |index: usize, name: &str| own[index + 1..].iter().all(|(later, _)| later != name);
+    let own_last = own.iter().enumerate().filter(|(index, (name, _))| wins(*index, name));
+    let is_replaced = |name: &OsStr| own.iter().any(|(other, _)| name == other.as_str());
+    let others = station.environment.iter().filter(|(name, _)| !is_replaced(name));
+    let mut all = Vec::with_capacity(own.len() + station.environment.len());
+    all.extend(own_last.map(|(_, (name, value))| [name.as_bytes(), b"=", value.as_bytes()]));
+    all.extend(others.map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()]));
+    all
 }
 
-impl Vector {
-    fn new(strings: Vec<CString>) -> Vector {
-        let pointers = strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect();
-        Vector { _strings: strings, pointers }
-    }
-
-    fn as_ptr(&self) -> *const *const c_char {
-        self.pointers.as_ptr()
-    }
+fn terminated(text: &OsStr, what: &str, command: &Command) -> Result<CString, LaunchError> {
+    CString::new(text.as_bytes()).map_err(|_| has_nul(what, command))
 }
 
-fn terminated(bytes: &[u8], what: &str, command: &Command) -> Result<CString, LaunchError> {
-    CString::new(bytes).map_err(|_| {
-        let subject = command.program.display().to_string();
-        let source = io::Error::from_raw_os_error(libc::EINVAL);
-        LaunchError::system("execute", subject, LaunchErrorKind::Wrong, source)
-            .with_advice(format!("its {what} contains a NUL byte"))
-    })
+fn has_nul(what: &str, command: &Command) -> LaunchError {
+    let subject = command.program.display().to_string();
+    let source = io::Error::from_raw_os_error(libc::EINVAL);
+    LaunchError::system("execute", subject, LaunchErrorKind::Wrong, source)
+        .with_advice(format!("its {what} contains a NUL byte"))
 }
