@@ -6,16 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::bed::{Bed, Desktop, Seat, Setting};
+use crate::configuration::EVERYONE;
 use crate::layer0::{Layer0, running};
-
-const CONFIG: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/rust-agent"]
-sessions = "all"
-needs_display = false
-"#;
 
 /// Who logs in, in this order.
 const LOGINS: [(&str, u32, Desktop); 3] =
@@ -27,7 +19,7 @@ pub(crate) const SESSIONS_MAX: u64 = LOGINS.len() as u64;
 /// Prints `switches N` and `sessions N`.
 pub(crate) fn measure(seat: Seat, sessions: usize, seconds: u64) -> Result<()> {
     let bed = Bed::boot(Setting::USUAL, seat)?;
-    let service = Layer0::start(&bed, CONFIG)?;
+    let service = Layer0::start(&bed, EVERYONE)?;
     for (user, uid, desktop) in LOGINS.into_iter().take(sessions) {
         bed.login(user, desktop)?;
         // A session without a display is looked at again every time, in case that it has one by now.

@@ -8,6 +8,7 @@
 
 mod agents;
 mod bed;
+mod configuration;
 mod idle;
 mod inside;
 mod lanes;

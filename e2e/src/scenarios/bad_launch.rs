@@ -4,17 +4,9 @@
 use anyhow::{Context, Result, ensure};
 
 use crate::bed::{Bed, Desktop, run};
+use crate::configuration::EVERYONE;
 use crate::layer0::{Layer0, PROGRAM, SOON, agent, command, ready, running};
 use crate::wait::until;
-
-const EVERYONE: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/rust-agent"]
-sessions = "all"
-needs_display = false
-"#;
 
 /// No shell, no home, a home that is not theirs, a home without room: their agents run all the same.
 pub(super) fn users(bed: &Bed) -> Result<String> {

@@ -4,24 +4,15 @@
 use anyhow::{Context, Result, ensure};
 
 use crate::bed::{Bed, Desktop, run};
+use crate::configuration::{EVERYONE, kept};
 use crate::layer0::{Layer0, SOON, agent, ready};
 use crate::wait::until;
-
-const KEPT: &str = r#"
-[service]
-name = "acme"
-on_service_stop = "keep"
-[agent.desk]
-command = ["/usr/local/bin/rust-agent"]
-sessions = "all"
-needs_display = false
-"#;
 
 /// State and log have no room from the start. With room again, the next launch outlives the service as it should.
 pub(super) fn state(bed: &Bed) -> Result<String> {
     fill(bed, "/var/lib/acme")?;
     fill(bed, "/var/log/acme")?;
-    let _service = Layer0::installed(bed, KEPT)?;
+    let _service = Layer0::installed(bed, &kept(EVERYONE))?;
     bed.login("alice", Desktop::Wayland)?;
     let (_, first) = ready(bed, "desk", "alice")?;
     let (_, second) = again(bed, first)?;
@@ -39,7 +30,7 @@ pub(super) fn state(bed: &Bed) -> Result<String> {
 
 /// The room goes while agents run: what is written of them then is lost, and said once for each.
 pub(super) fn later(bed: &Bed) -> Result<String> {
-    let service = Layer0::installed(bed, KEPT)?;
+    let service = Layer0::installed(bed, &kept(EVERYONE))?;
     bed.login("alice", Desktop::Wayland)?;
     let (_, first) = ready(bed, "desk", "alice")?;
     shell(
@@ -74,7 +65,7 @@ pub(super) fn later(bed: &Bed) -> Result<String> {
 /// Where sockets are made there is no room for another: the agent waits, and runs when there is.
 pub(super) fn sockets(bed: &Bed) -> Result<String> {
     shell(bed, "mkdir -p /run/acme && mount -t tmpfs -o nr_inodes=20,mode=755 full /run/acme")?;
-    let _service = Layer0::start(bed, KEPT)?;
+    let _service = Layer0::start(bed, &kept(EVERYONE))?;
     shell(bed, "i=0; while touch /run/acme/filler$i 2>/dev/null; do i=$((i+1)); done")?;
     bed.login("alice", Desktop::Wayland)?;
     let why = until("the agent waits for room", SOON, || {

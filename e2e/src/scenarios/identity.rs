@@ -5,24 +5,19 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::bed::{Bed, Desktop, Login};
+use crate::configuration::EVERYONE;
 use crate::layer0::{Layer0, SOON, agent, ready, running, status};
 use crate::process::Process;
 use crate::wait::{throughout, until};
 
-const EVERYONE: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/rust-agent"]
-sessions = "all"
-needs_display = false
-env = { ACME_MODE = "desk" }
-"#;
+fn with_a_variable() -> String {
+    format!("{EVERYONE}env = {{ ACME_MODE = \"desk\" }}\n")
+}
 
 /// Two users' agents are theirs in all that the kernel and logind can tell.
 pub(super) fn of_two_users(bed: &Bed) -> Result<String> {
     let alice = bed.login("alice", Desktop::Wayland)?;
-    let _service = Layer0::installed(bed, EVERYONE)?;
+    let _service = Layer0::installed(bed, &with_a_variable())?;
     let bob = bed.login("bob", Desktop::X11)?;
     let mut seen = Vec::new();
     for (login, uid, kind) in [(&alice, 1001, "wayland"), (&bob, 1002, "x11")] {

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 
 use crate::bed::{Bed, Desktop, Login};
+use crate::configuration::everyone_runs;
 use crate::layer0::{Layer0, SOON, running};
 use crate::wait::until;
 
@@ -61,20 +62,11 @@ const ODD_SESSION: [&str; 10] = [
     "--property=CapabilityBoundingSet=~CAP_NET_RAW",
 ];
 
-const CONFIG: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/bin/sh", "/usr/local/bin/facts", "agent"]
-sessions = "all"
-needs_display = false
-"#;
-
 /// Line by line the same, in a usual session and in an odd one, for a service of odd settings.
 pub(super) fn of_an_odd_unit(bed: &Bed) -> Result<String> {
     bed.write("/usr/local/bin/facts", FACTS)?;
     bed.write("/run/systemd/system/acme.service.d/odd.conf", ODD_UNIT)?;
-    let service = Layer0::installed(bed, CONFIG)?;
+    let service = Layer0::installed(bed, &everyone_runs(&["/bin/sh", "/usr/local/bin/facts", "agent"]))?;
     let status = service.process(bed)?.status("CapAmb").unwrap_or_default();
     ensure!(!status.trim_start_matches('0').is_empty(), "the unit is odd: its ambient set is {status}");
     let shell = ["/bin/sh", "/usr/local/bin/facts", "session"];
@@ -112,7 +104,7 @@ pub(super) fn of_a_confined_unit(bed: &Bed) -> Result<String> {
         "/run/systemd/system/acme.service.d/confined.conf",
         "[Service]\nNoNewPrivileges=yes\nPrivateTmp=yes\nCapabilityBoundingSet=~CAP_NET_RAW\n",
     )?;
-    let service = Layer0::installed(bed, CONFIG)?;
+    let service = Layer0::installed(bed, &everyone_runs(&["/bin/sh", "/usr/local/bin/facts", "agent"]))?;
     let said = until("it says what its agents inherit", SOON, || {
         let said = service.said();
         Ok(said.lines().find(|line| line.contains("agents inherit")).map(str::to_owned))

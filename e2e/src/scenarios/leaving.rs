@@ -5,21 +5,16 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::bed::{Bed, Desktop, Login};
+use crate::configuration::EVERYONE;
 use crate::layer0::{Layer0, SOON, agent, running};
 use crate::wait::{throughout, until};
 
-const EVERYONE: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/rust-agent"]
-sessions = "all"
-needs_display = false
-[agent.plain]
-command = ["/bin/sleep", "3600"]
-sessions = "all"
-needs_display = false
-"#;
+/// One that speaks with the service, and one that does not.
+fn two_agents() -> String {
+    let plain =
+        "[agent.plain]\ncommand = [\"/bin/sleep\", \"3600\"]\nsessions = \"all\"\nneeds_display = false\n";
+    format!("{EVERYONE}{plain}")
+}
 
 /// With logind's default, a living agent would keep its session closing for ever.
 pub(super) fn log_off(bed: &Bed) -> Result<String> {
@@ -32,7 +27,7 @@ pub(super) fn terminated(bed: &Bed) -> Result<String> {
 }
 
 fn leave(bed: &Bed, leaves: fn(&Bed, &Login) -> Result<()>) -> Result<String> {
-    let _service = Layer0::installed(bed, EVERYONE)?;
+    let _service = Layer0::installed(bed, &two_agents())?;
     let alice = bed.login("alice", Desktop::Wayland)?;
     bed.login("bob", Desktop::X11)?;
     let (_, desk) = running(bed, "desk", "alice")?;
@@ -53,7 +48,7 @@ fn leave(bed: &Bed, leaves: fn(&Bed, &Login) -> Result<()>) -> Result<String> {
 
 /// What is remembered of a session ends with it.
 pub(super) fn back_again(bed: &Bed) -> Result<String> {
-    let _service = Layer0::installed(bed, EVERYONE)?;
+    let _service = Layer0::installed(bed, &two_agents())?;
     let first = bed.login("alice", Desktop::Wayland)?;
     let (_, before) = running(bed, "desk", "alice")?;
     bed.log_off(&first)?;

@@ -6,30 +6,11 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::bed::{Bed, Desktop};
+use crate::configuration::{EVERYONE, everyone_runs};
 use crate::layer0::{E2E_AGENT, Layer0, SOON, command, ready, running};
 use crate::wait::until;
 
 const CONFIG: &str = "/etc/acme/acme.toml";
-
-/// An agent that knows of messages, in every session.
-const EVERYONE: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/rust-agent"]
-sessions = "all"
-needs_display = false
-"#;
-
-/// A program that knows nothing of messages, which is the desktop at the same time.
-const DESKTOP: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/e2e-agent", "desktop"]
-sessions = "all"
-needs_display = false
-"#;
 
 /// A user's commands are refused with exit code 5 and change nothing.
 pub(super) fn strangers(bed: &Bed) -> Result<String> {
@@ -94,7 +75,8 @@ pub(super) fn message(bed: &Bed) -> Result<String> {
     bed.login("alice", Desktop::Wayland)?;
     ready(bed, "desk", "alice")?;
     ensure!(delivered(bed, "to the agent")? == "agent", "the agent showed it");
-    bed.write(CONFIG, DESKTOP)?;
+    // A program that knows nothing of messages, which is the desktop at the same time.
+    bed.write(CONFIG, &everyone_runs(&[E2E_AGENT, "desktop"]))?;
     command(bed, ["reload"])?;
     until("the desktop is there", SOON, || Ok(service.said().contains("shows notifications").then_some(())))?;
     let by = delivered(bed, "two\nlines")?;

@@ -5,19 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{LOG, Layer0, PROGRAM, SOON, ready, running};
+use crate::configuration::{EVERYONE, everyone_runs};
+use crate::layer0::{E2E_AGENT, LOG, Layer0, PROGRAM, SOON, ready, running};
 use crate::wait::{throughout, until};
 
 const WITNESS: &str = "/var/lib/witness";
-
-const EVERYONE: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/rust-agent"]
-sessions = "all"
-needs_display = false
-"#;
 
 /// Agents are told and stay.
 pub(super) fn sleep(bed: &Bed) -> Result<String> {
@@ -71,20 +63,15 @@ pub(super) fn service_stop(bed: &Bed) -> Result<String> {
     Ok("two agents ended, exit code 0".to_owned())
 }
 
-/// Agents that need a second to leave, in two sessions.
-const SLOW: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/e2e-agent", "witness", "/var/lib/witness", "1000"]
-sessions = "all"
-needs_display = false
-stop = { grace = "4s" }
-"#;
+/// Agents that need a second to leave, in all sessions, and have this long.
+fn slow(grace: &str) -> String {
+    let agent = everyone_runs(&[E2E_AGENT, "witness", WITNESS, "1000"]);
+    format!("{agent}stop = {{ grace = \"{grace}\" }}\n")
+}
 
 /// A real power-off: every agent has its grace, and only then the machine goes on.
 pub(super) fn power_off(bed: &Bed) -> Result<String> {
-    crate::layer0::install(bed, &SLOW.replace("4s", "10s"))?;
+    crate::layer0::install(bed, &slow("10s"))?;
     let checked = bed.inside([PROGRAM, "config", "check", "/etc/acme/acme.toml"]).output()?;
     let checked = [checked.stdout, checked.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
     // As long as the terminal's lines are.
@@ -118,7 +105,7 @@ pub(super) fn power_off_without_lock(bed: &Bed) -> Result<String> {
 fn leave_at_power_off(bed: &Bed, delays: bool) -> Result<String> {
     bed.write(WITNESS, "")?;
     bed.run(["chmod", "666", WITNESS])?;
-    let _service = Layer0::start(bed, SLOW)?;
+    let _service = Layer0::start(bed, &slow("4s"))?;
     bed.login("alice", Desktop::Wayland)?;
     bed.login("bob", Desktop::X11)?;
     running(bed, "desk", "alice")?;

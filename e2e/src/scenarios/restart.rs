@@ -6,20 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{Layer0, SOON, command, ready};
+use crate::configuration::{everyone_runs, kept as keeping};
+use crate::layer0::{E2E_AGENT, Layer0, SOON, command, ready};
 use crate::wait::until;
 
 const FOUND: &str = "/var/lib/found";
-
-const KEPT: &str = r#"
-[service]
-name = "acme"
-on_service_stop = "keep"
-[agent.desk]
-command = ["/usr/local/bin/e2e-agent", "connected", "/var/lib/found"]
-sessions = "all"
-needs_display = false
-"#;
 
 /// How often; what counts is the middle, since the machine may have had something else to do.
 const RESTARTS: usize = 5;
@@ -31,7 +22,7 @@ const DOWN_MAX: Duration = Duration::from_secs(1);
 pub(super) fn kept(bed: &Bed) -> Result<String> {
     bed.write(FOUND, "")?;
     bed.run(["chmod", "666", FOUND])?;
-    let service = Layer0::installed(bed, KEPT)?;
+    let service = Layer0::installed(bed, &keeping(&everyone_runs(&[E2E_AGENT, "connected", FOUND])))?;
     bed.login("alice", Desktop::Wayland)?;
     let (before, pid) = ready(bed, "desk", "alice")?;
     let mut down = Vec::new();

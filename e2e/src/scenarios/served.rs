@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::bed::{Bed, Desktop};
+use crate::configuration::EVERYONE;
 use crate::layer0::{E2E_AGENT, Layer0, SOON, agent, command, running, status};
 use crate::wait::{throughout, until};
 
@@ -75,15 +76,6 @@ fn unserved(session: &Value, agent: &str) -> String {
     let reason = reasons.into_iter().find(|unserved| unserved["agent"] == agent);
     reason.map_or_else(String::new, |found| found["reason"]["code"].as_str().unwrap_or_default().to_owned())
 }
-
-const EVERYONE: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/rust-agent"]
-sessions = "all"
-needs_display = false
-"#;
 
 /// A desktop without a seat is served, and is no console; a shell over the network and a user who lingers are not.
 pub(super) fn seatless(bed: &Bed) -> Result<String> {

@@ -6,17 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::bed::{Bed, Desktop, Login};
+use crate::configuration::EVERYONE;
 use crate::layer0::{Layer0, SOON, agent, command, running, status};
 use crate::wait::{throughout, until};
-
-const EVERYONE: &str = r#"
-[service]
-name = "acme"
-[agent.desk]
-command = ["/usr/local/bin/rust-agent"]
-sessions = "all"
-needs_display = false
-"#;
 
 /// Without a system bus the service starts, says what is missing, and is in control; with it, it catches up.
 pub(super) fn no_bus(bed: &Bed) -> Result<String> {

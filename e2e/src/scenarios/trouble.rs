@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{Layer0, SOON, agent, command, running};
+use crate::configuration::{EVERYONE, everyone_runs};
+use crate::layer0::{E2E_AGENT, Layer0, SOON, agent, command, running};
 use crate::wait::until;
 
 /// A killed agent is a new process at once, and the status names the signal.
 pub(super) fn crash(bed: &Bed) -> Result<String> {
-    let config = config("/usr/local/bin/rust-agent", "");
-    let _service = Layer0::start(bed, &config)?;
+    let _service = Layer0::start(bed, EVERYONE)?;
     bed.login("alice", Desktop::Wayland)?;
     let (_, before) = running(bed, "desk", "alice")?;
     bed.run(["kill", "-KILL", &before.to_string()])?;
@@ -32,7 +32,7 @@ pub(super) fn crash(bed: &Bed) -> Result<String> {
 
 /// SIGTERM is ignored; the kill comes at the end of the grace and not before.
 pub(super) fn deaf(bed: &Bed) -> Result<String> {
-    let config = config("/usr/local/bin/e2e-agent", ", \"deaf\"") + "stop = { grace = \"1s\" }\n";
+    let config = everyone_runs(&[E2E_AGENT, "deaf"]) + "stop = { grace = \"1s\" }\n";
     let service = Layer0::start(bed, &config)?;
     bed.login("alice", Desktop::Wayland)?;
     let (_, pid) = running(bed, "desk", "alice")?;
@@ -51,7 +51,7 @@ pub(super) fn deaf(bed: &Bed) -> Result<String> {
 
 /// A child in a process session of its own does not survive its agent.
 pub(super) fn child_left_behind(bed: &Bed) -> Result<String> {
-    let config = config("/usr/local/bin/e2e-agent", ", \"parent\"") + "restart = { on = \"never\" }\n";
+    let config = everyone_runs(&[E2E_AGENT, "parent"]) + "restart = { on = \"never\" }\n";
     let service = Layer0::start(bed, &config)?;
     bed.login("alice", Desktop::Wayland)?;
     until("the agent left", SOON, || {
@@ -67,10 +67,4 @@ pub(super) fn child_left_behind(bed: &Bed) -> Result<String> {
     };
     until("the child is gone", SOON, || Ok((orphans()? == 0).then_some(())))?;
     Ok("the agent left, its child in another process session went with it".to_owned())
-}
-
-fn config(program: &str, args: &str) -> String {
-    format!(
-        "[service]\nname = \"acme\"\n[agent.desk]\ncommand = [\"{program}\"{args}]\nsessions = \"all\"\nneeds_display = false\n"
-    )
 }
