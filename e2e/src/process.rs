@@ -1,6 +1,6 @@
 //! What the kernel says about a process inside the container, read from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -108,6 +108,21 @@ impl Process {
             children.extend(text.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
         }
         Ok(children)
+    }
+
+    /// The files that are mapped into it: proc(5), `/proc/PID/maps`.
+    pub(crate) fn mapped_files(&self) -> Result<BTreeSet<String>> {
+        let maps = fs::read_to_string(self.folder.join("maps"))?;
+        Ok(maps.lines().filter_map(|line| line.find('/').map(|at| line[at..].to_owned())).collect())
+    }
+
+    /// The names of its threads, in their order.
+    pub(crate) fn threads(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for task in fs::read_dir(self.folder.join("task"))?.flatten() {
+            names.push(fs::read_to_string(task.path().join("comm"))?.trim().to_owned());
+        }
+        Ok(names)
     }
 
     /// Its open file descriptors: number and what it leads to.

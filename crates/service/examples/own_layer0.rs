@@ -11,7 +11,7 @@ use bilayer::config::{self, Loading, Machine, Style};
 use bilayer::{Call, Service};
 
 fn main() -> ExitCode {
-    // The engine starts this program again, as the session's user, to read that user's environment.
+    // The engine starts this program again, to read a user's environment as that user, and to ask the name service.
     if let Some(code) = bilayer::helper_main() {
         return code;
     }

@@ -75,7 +75,7 @@ fn live(host: ServiceHost, file: &Path, build: impl FnOnce(Builder) -> Builder) 
     let runtime = runtime.map_err(|error| End::failed(format!("cannot start the event loop: {error}")))?;
     let builder = Service::builder(config).dirs(dirs).host(host).sessions(SessionSource::System);
     let ended = runtime.block_on(build(builder).run());
-    // A name service that hangs must not keep a service from ending whose agents have.
+    // A disk that hangs under the configuration must not keep a service from ending whose agents have.
     runtime.shutdown_background();
     ended.map_err(|error: RunError| match error.is_taken() {
         // Trying again would go on for as long as the other one runs.

@@ -10,6 +10,7 @@ mod inheritance;
 mod keep;
 mod leaving;
 mod moving;
+mod name_service;
 mod package;
 mod people;
 mod power;
@@ -129,6 +130,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         .and_on_trixie(),
     scenario("workers outlive the service and have it back", USUAL, workers::kept).and_on_trixie(),
     scenario("a worker waits for its account and follows it", USUAL, workers::account_that_changes),
+    scenario("no module of the name service is in the service", USUAL, name_service::is_elsewhere)
+        .and_on_trixie(),
     scenario("a killed agent is back, and the status says why", USUAL, trouble::crash),
     scenario("an agent that ignores the stop is killed at its grace", USUAL, trouble::deaf),
     scenario("what an agent leaves behind is killed", USUAL, trouble::child_left_behind),

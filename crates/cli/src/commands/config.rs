@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use bilayer::config::{self, Finding, Loaded, Loading, MachineAndAccounts, Report, Severity, Style};
+use bilayer::config::{self, Finding, Loaded, Loading, Machine, MachineAndAccounts, Report, Severity, Style};
 use bilayer_core::{OnServiceStop, Serve, Spec};
 use serde::Serialize;
 
@@ -32,8 +32,16 @@ pub(super) fn run(given: Option<&Path>, which: &Config, screen: &Screen) -> Resu
 
 /// Reads the configuration as a service would; every mistake at once is the failure.
 pub(super) fn load(file: &Path, privileged: bool, screen: &Screen) -> Result<Loaded, Failure> {
-    read(file, privileged)
-        .map_err(|report| Failure::usage(format!("{UNUSABLE}:\n{}", rendered(&report, screen))))
+    read(file, privileged).map_err(|report| unusable(&report, screen))
+}
+
+/// The same in the service itself, which has no module of the name service in its process: what only that could warn of, `check` says.
+pub(super) fn load_to_run(file: &Path, privileged: bool, screen: &Screen) -> Result<Loaded, Failure> {
+    config::load(file, &Loading { privileged, checks: &Machine }).map_err(|report| unusable(&report, screen))
+}
+
+fn unusable(report: &Report, screen: &Screen) -> Failure {
+    Failure::usage(format!("{UNUSABLE}:\n{}", rendered(report, screen)))
 }
 
 fn read(file: &Path, privileged: bool) -> Result<Loaded, Report> {

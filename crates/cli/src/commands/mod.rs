@@ -58,7 +58,7 @@ fn on_loop(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Fail
     let runtime =
         runtime.map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
     let outcome = runtime.block_on(future);
-    // Whatever still blocks on another thread, a name service that hangs for example, is not waited for.
+    // Whatever still blocks on another thread, a disk that hangs for example, is not waited for.
     runtime.shutdown_background();
     outcome
 }

@@ -8,7 +8,7 @@ use bilayer::log::{self, Rotation, Settings};
 use bilayer::{RunError, Service, SessionSource, chain};
 use bilayer_platform::Dirs;
 
-use super::config::{load, privileged, rendered};
+use super::config::{load_to_run, privileged, rendered};
 use super::needed;
 use crate::args::Run;
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ pub(super) async fn run(given: Option<&Path>, args: &Run, screen: &Screen) -> Re
     }
     let file = needed(given)?;
     let system = privileged(args.console);
-    let loaded = load(file, system, screen)?;
+    let loaded = load_to_run(file, system, screen)?;
     if !loaded.warnings.is_empty() {
         screen::warn(&rendered(&loaded.warnings, screen));
     }

@@ -87,6 +87,23 @@ impl Station {
         })
     }
 
+    /// This program's own user and place, for its own errands: without its environment, which may hold secrets, but for where
+    /// the loader finds its libraries (ld.so(8)).
+    pub(super) fn for_errands() -> Station {
+        let libraries = "LD_LIBRARY_PATH";
+        let environment = std::env::var_os(libraries).map(|folders| (libraries.into(), folders));
+        Station::new(Facts {
+            user: String::new(),
+            uid: geteuid().as_raw(),
+            gid: getegid().as_raw(),
+            become_user: None,
+            environment: Arc::new(environment.into_iter().collect()),
+            environment_known: true,
+            scope: None,
+            relaunches: None,
+        })
+    }
+
     /// A user without a session: only what the user database says of them. What is started here belongs to no session and is
     /// not ended by any logoff. `NotFound`: there is no user with this uid. Needs a runtime, and privilege to be of use.
     pub async fn of_user(uid: u32) -> io::Result<Station> {
@@ -208,5 +225,17 @@ impl fmt::Debug for Station {
             .field("uid", uid)
             .field("scope", scope)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_errand_has_nothing_of_the_services_environment() {
+        let (own, errand) = (Station::own(), Station::for_errands());
+        assert!(own.facts().environment.iter().any(|(name, _)| name == "PATH"));
+        assert!(errand.facts().environment.iter().all(|(name, _)| name == "LD_LIBRARY_PATH"));
     }
 }

@@ -1,8 +1,8 @@
 //! The session that this program runs in, and no other. It needs no logind: it is there as long as this program is.
 
-use std::{env, io};
+use std::env;
 
-use crate::system::account::{Account, own_groups};
+use crate::system::account::Account;
 use crate::system::survivors;
 use crate::{Kind, SessionInfo, State, Station, User};
 
@@ -24,7 +24,7 @@ impl Console {
         survivors::reap_strays();
         if self.names.is_none() {
             // What the name service does not tell now it may tell at the next enumeration.
-            self.names = self.look_up().await.ok();
+            self.names = Account::own().await.ok().map(|account| (account.name, account.groups));
         }
         let (name, groups) =
             self.names.clone().unwrap_or_else(|| (self.station.facts().user.clone(), Vec::new()));
@@ -45,10 +45,5 @@ impl Console {
             display: true,
             station: self.station.clone(),
         }
-    }
-
-    async fn look_up(&self) -> io::Result<(String, Vec<String>)> {
-        let account = Account::look_up(self.station.uid()).await?;
-        Ok((account.name, own_groups().await?))
     }
 }

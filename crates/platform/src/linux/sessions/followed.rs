@@ -228,9 +228,9 @@ impl Known {
 
 /// Fetches what logind does not say; again whenever asked to. Ends never, but with its session.
 async fn learn(shared: Arc<Shared>, leader: Arc<Leader>, hints: Hints, readers: Arc<Semaphore>) {
-    wait_for_scope(&shared).await;
     let uid = shared.known().facts.uid;
-    let account = look_up(uid).await;
+    // Both take some milliseconds of a logon.
+    let ((), account) = tokio::join!(wait_for_scope(&shared), look_up(uid));
     shared.known().account = Some(account.clone());
     let mut manager = Variables::new();
     let mut unanswered = None;

@@ -1,0 +1,72 @@
+//! Who asks the name service, and what stays of it.
+
+use anyhow::{Result, ensure};
+
+use crate::bed::{Bed, Desktop};
+use crate::layer0::{Layer0, SOON, command, ready, running};
+use crate::process::Process;
+use crate::wait::until;
+
+/// Users, a group and an account to look up.
+const ACME: &str = r#"
+[service]
+name = "acme"
+[agent.desk]
+command = ["/usr/local/bin/rust-agent"]
+sessions = "all"
+users = ["alice", "nobody-of-this-name"]
+needs_display = false
+[agent.team]
+command = ["/usr/local/bin/rust-agent"]
+sessions = "all"
+groups = ["acme-team", "no-group-of-this-name"]
+needs_display = false
+[worker.sync]
+command = ["/bin/sleep", "infinity"]
+account = "acme-sync"
+"#;
+
+/// The only module that this system has beside those within the C library: nsswitch.conf(5).
+const NSSWITCH: &str = "passwd: compat\ngroup: compat\nshadow: files\n";
+const MODULE: &str = "libnss_compat";
+
+/// Whatever the service was told of users and groups, it was told by others: it has no such library, and no thread that waits for
+/// one.
+pub(super) fn is_elsewhere(bed: &Bed) -> Result<String> {
+    bed.run(["useradd", "--system", "acme-sync"])?;
+    bed.run(["groupadd", "acme-team"])?;
+    bed.run(["usermod", "--append", "--groups", "acme-team", "alice"])?;
+    bed.write("/etc/nsswitch.conf", NSSWITCH)?;
+    // So that the machine does load it, where it is asked.
+    let traced = bed.run(["sh", "-c", "LD_DEBUG=files getent initgroups alice 2>&1"])?;
+    ensure!(traced.contains(MODULE), "a look-up does without {MODULE}: {traced}");
+
+    let mut service = Layer0::start(bed, ACME)?;
+    bed.login("alice", Desktop::Wayland)?;
+    serves(bed, &service.process(bed)?, &["bilayer"])?;
+    let ended = service.stop(bed)?;
+    ensure!(ended.success(), "bilayer run ended with {ended}");
+
+    let service = Layer0::installed(bed, ACME)?;
+    let process = service.process(bed)?;
+    serves(bed, &process, &["bilayer", "event log"])?;
+    command(bed, ["reload"])?;
+    serves(bed, &process, &["bilayer", "event log"])?;
+    Ok(format!("{} files in process {}, none a module", process.mapped_files()?.len(), process.pid))
+}
+
+/// All agents run, and the process has these threads and no module.
+fn serves(bed: &Bed, layer0: &Process, threads: &[&str]) -> Result<()> {
+    ready(bed, "desk", "alice")?;
+    ready(bed, "team", "alice")?;
+    running(bed, "sync", "acme-sync")?;
+    let files = layer0.mapped_files()?;
+    let module = files.iter().find(|file| file.contains("/libnss_"));
+    ensure!(module.is_none(), "{module:?} is in the service");
+    // A thread that read the configuration waits some seconds for more to read.
+    until(&format!("the threads {threads:?}"), SOON, || {
+        let found = layer0.threads()?;
+        ensure!(found == threads, "its threads are {found:?}");
+        Ok(Some(()))
+    })
+}
