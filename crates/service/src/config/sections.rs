@@ -1,5 +1,6 @@
 //! The file as a whole, `[log]` and `[wire]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bilayer_ipc::Limits;
@@ -9,7 +10,7 @@ use tracing::Level;
 use super::agent::agents;
 use super::fingerprint::{fingerprint, worker_fingerprint};
 use super::program::absolute_folder;
-use super::read::{Findings, Table};
+use super::read::{Findings, Node, Table};
 use super::source::Source;
 use super::syntax;
 use super::value::{duration, integer, one_of, show_size, size};
@@ -75,7 +76,7 @@ fn log(mut table: Table<'_>, source: &Source, how: &Loading<'_>, findings: &mut 
     let mut log = Log {
         level: table.read("level", findings, one_of(&LEVELS)).unwrap_or(default.level),
         directory: table
-            .read("directory", findings, |node, findings| absolute_folder(node, source, how, findings)),
+            .read("directory", findings, |node, findings| log_folder(node, source, how, findings)),
         max_size: table.read("max_size", findings, size(64 * KIB..=GIB)).unwrap_or(default.max_size),
         max_total: default.max_total,
         max_age: table
@@ -98,6 +99,25 @@ fn log(mut table: Table<'_>, source: &Source, how: &Loading<'_>, findings: &mut 
     }
     table.finish(findings);
     log
+}
+
+/// Who can exchange files in this folder can have the service append to, empty and remove files elsewhere. It is no mistake, since
+/// distributions differ in who owns `/var/log`.
+fn log_folder(
+    node: Node<'_>,
+    source: &Source,
+    how: &Loading<'_>,
+    findings: &mut Findings,
+) -> Option<PathBuf> {
+    let folder = absolute_folder(node.clone(), source, how, findings)?;
+    if how.privileged
+        && let Ok(Some(who)) = how.checks.writable_by_others(&folder)
+    {
+        findings
+            .warning(Some(node.span), format!("`{}` could be changed by somebody else: {who}", node.path))
+            .hint("a link in the place of a log file leads the service to any file: let only root or the administrators write there");
+    }
+    Some(folder)
 }
 
 fn wire(mut table: Table<'_>, findings: &mut Findings) -> Limits {

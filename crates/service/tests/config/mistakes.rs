@@ -111,6 +111,7 @@ mistakes! {
     program_relative_in_a_service, PRIVILEGED, desk("[\"desk\", \"--tray\"]");
     program_relative_path_in_a_service, PRIVILEGED, desk("[\"./desk\"]");
     program_writable_in_a_service, PRIVILEGED, desk("[\"/opt/acme/shared\"]");
+    log_folder_writable_in_a_service, PRIVILEGED, agent("[log]\ndirectory = \"/opt/acme/shared\"");
 }
 
 #[test]
