@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use windows_sys::Win32::System::RemoteDesktop::ProcessIdToSessionId;
 
@@ -14,6 +15,9 @@ use super::sid::Sid;
 use super::token::{Token, own_sid};
 use super::{logon, profile, shell};
 use crate::{Command, LaunchError, LaunchErrorKind, ProcessRecord, TokenSource, User};
+
+/// How long a domain may take to log on an account before it is asked again another time.
+const LOGGED_ON_WITHIN: Duration = Duration::from_secs(30);
 
 /// All that is needed to start a process in a session, as its user. Cheap to clone; does not change: an enumeration brings a
 /// new one where something has.
@@ -79,16 +83,22 @@ impl Station {
     ///
     /// `NotReady`: there is no such account now. `Busy`: the domain did not say. `Wrong`: this program may not log it on.
     pub async fn of_account(name: &str, service: &str) -> Result<Station, LaunchError> {
-        let (name, service) = (name.to_owned(), service.to_owned());
+        let (account, service) = (name.to_owned(), service.to_owned());
         let logged_on = tokio::task::spawn_blocking(move || {
-            let Some((token, user)) = logon::of_worker(&name, &service)? else { return Ok(Station::own()) };
+            let Some((token, user)) = logon::of_worker(&account, &service)? else {
+                return Ok(Station::own());
+            };
             let session = Station::own().session();
-            let home = logon::home_of(&token).map_err(|error| logon::refused(&name, error))?;
-            let becomes = Becomes::Account { name, token, home };
+            let home = logon::home_of(&token).map_err(|error| logon::refused(&account, error))?;
+            let becomes = Becomes::Account { name: account, token, home };
             let facts = Facts { session, user: Some(user), becomes, no_token: None };
             Ok(Station { facts: Arc::new(facts) })
         });
-        logged_on.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        match tokio::time::timeout(LOGGED_ON_WITHIN, logged_on).await {
+            Ok(done) => done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
+            // A logon that is over later is given back with its token, which nobody takes.
+            Err(_) => Err(logon::refused(name, io::ErrorKind::TimedOut.into())),
+        }
     }
 
     /// Whose processes run here.
