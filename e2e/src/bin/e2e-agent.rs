@@ -1,6 +1,7 @@
 //! An agent that does one thing wrong, or writes down what happens to it.
 //!
 //! `connected FILE` speaks with the service, and appends `PID MS` when it has found it again after so many milliseconds ·
+//! `asked FILE` hears nothing but the service, appends `start PID` when that has it and `asked REASON` when it is to stop, and leaves ·
 //! `session UID TYPE HOST` opens a session of that user from afar and stays in it ·
 //! `witness FILE [MS]` appends `start PID` and, 200 or so many milliseconds after it was asked to end, `end PID` · `deaf` ignores being asked ·
 //! `parent` starts a child in a session of its own and leaves · `gone` leaves at once with code 3 · `desktop` shows
@@ -27,6 +28,7 @@ async fn main() -> std::io::Result<ExitCode> {
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     match args[1..] {
         ["connected", file] => stay_connected(file).await.map_err(std::io::Error::other)?,
+        ["asked", file] => wait_to_be_asked(file).await.map_err(std::io::Error::other)?,
         // Long enough that a successor which does not wait would be seen to start in between.
         ["witness", file] => witness(file, 200).await?,
         ["witness", file, takes_ms] => {
@@ -57,6 +59,21 @@ async fn stay_connected(file: &str) -> anyhow::Result<()> {
             }
             Event::Stop(_) => break,
             _ => {}
+        }
+    }
+    agent.close().await;
+    Ok(())
+}
+
+async fn wait_to_be_asked(file: &str) -> anyhow::Result<()> {
+    let _deaf_to = [signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+    let mut agent = Agent::builder("e2e-agent", env!("CARGO_PKG_VERSION")).connect().await?;
+    agent.ready()?;
+    note(file, "start")?;
+    while let Some(event) = agent.next().await {
+        if let Event::Stop(stop) = event {
+            append(file, &format!("asked {:?}\n", stop.reason))?;
+            break;
         }
     }
     agent.close().await;

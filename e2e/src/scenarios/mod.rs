@@ -148,6 +148,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         USUAL,
         power::power_off_without_lock,
     ),
+    scenario("a power-off that nobody announced lets kept agents leave", USUAL, power::power_off_unannounced)
+        .and_on_trixie(),
     scenario("the service stops and leaves nothing behind", USUAL, power::service_stop),
     scenario(
         "a restart of the service leaves the agents, and they have it back in a second",

@@ -126,3 +126,44 @@ fn leave_at_power_off(bed: &Bed, delays: bool) -> Result<String> {
     ensure!(ends == 2, "both agents wrote that they left: {written}");
     Ok(std::fs::read_to_string(bed.disk(LOG))?)
 }
+
+/// An agent that outlives the service and hears nothing but it.
+const KEPT: &str = r#"
+[service]
+name = "acme"
+on_service_stop = "keep"
+[agent.desk]
+command = ["/usr/local/bin/e2e-agent", "asked", "/var/lib/witness"]
+sessions = "all"
+needs_display = false
+stop = { grace = "20s" }
+"#;
+
+/// A desktop that takes its time at a shutdown: an agent is asked because of that, and not because its session is over.
+const SLOW_DESKTOP: &str = "trap '' TERM HUP; until grep -q asked /var/lib/witness; do sleep 0.1; done";
+
+/// A shutdown that logind knows nothing of looks like a stop of the service, which agents that are kept live through; there is nothing
+/// to live on in.
+pub(super) fn power_off_unannounced(bed: &Bed) -> Result<String> {
+    bed.write(WITNESS, "")?;
+    bed.run(["chmod", "666", WITNESS])?;
+    let service = Layer0::installed(bed, KEPT)?;
+    bed.login_to("alice", Desktop::Wayland, &[], &["/bin/sh", "-c", SLOW_DESKTOP])?;
+    let (_, pid) = ready(bed, "desk", "alice")?;
+    let written = || std::fs::read_to_string(bed.disk(WITNESS));
+    until("the agent listens", SOON, || Ok(written()?.starts_with("start").then_some(())))?;
+    bed.run(["systemctl", "restart", "acme"])?;
+    let (_, after) = ready(bed, "desk", "alice")?;
+    ensure!(after == pid, "the service has another agent than before: {after}, and not {pid}");
+    ensure!(!written()?.contains("asked"), "a restart of the service is none of its agent's business");
+    bed.power_off_unannounced()?;
+    let written = written()?;
+    let said = service.said();
+    ensure!(
+        written.ends_with("asked Shutdown\n"),
+        "the agent wrote {written:?}, and the service said {said}"
+    );
+    ensure!(!said.contains("the system shuts down"), "logind announced it: {said}");
+    ensure!(said.trim_end().ends_with("every agent has ended"), "the service saw it leave: {said}");
+    Ok("the agent was asked, because of the shutdown".to_owned())
+}

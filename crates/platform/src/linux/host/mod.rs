@@ -2,11 +2,12 @@
 //!
 //! Nothing of this is inherited by anybody: a process that is launched has an environment of its own.
 
+mod going_down;
 mod notifier;
 mod told;
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,6 +27,8 @@ struct Shared {
     told: Mutex<Told>,
     /// Taken over when the service is up, and not before: until then a stop may simply end the process.
     signals: Mutex<Option<Signals>>,
+    /// A stop was heard, and not passed on yet.
+    stop_heard: AtomicBool,
     watchdog: Option<Watchdog>,
 }
 
@@ -44,10 +47,16 @@ impl ServiceHost {
 
     /// What the manager wants next. Cancel safe. For one who waits; needs a runtime.
     pub async fn next(&self) -> Notice {
-        match poll_fn(|context| self.poll_signal(context)).await {
-            Signal::Stop => Notice::Stop { shutdown: false, within: None },
-            Signal::Reload => Notice::Reload,
+        if !self.0.stop_heard.load(Ordering::Relaxed) {
+            match poll_fn(|context| self.poll_signal(context)).await {
+                Signal::Stop => self.0.stop_heard.store(true, Ordering::Relaxed),
+                Signal::Reload => return Notice::Reload,
+            }
         }
+        let shutdown = going_down::is_system_going_down().await;
+        self.0.stop_heard.store(false, Ordering::Relaxed);
+        // The manager waits for as long as it is told that the stop goes on, also when the system goes down.
+        Notice::Stop { shutdown, within: None }
     }
 
     /// Tells the manager that the service is up, or up again after a reload. Needs a runtime.
@@ -155,6 +164,7 @@ pub fn run_as_service(body: impl FnOnce(ServiceHost) -> u8 + Send + 'static) -> 
         notifier,
         told: Mutex::default(),
         signals: Mutex::default(),
+        stop_heard: AtomicBool::new(false),
         watchdog: Watchdog::from_environment(),
     }));
     Ok(body(host))

@@ -45,7 +45,8 @@ pub(super) fn render(what: &Installation) -> io::Result<String> {
     }
     let _ = write!(
         text,
-        "After=dbus.socket systemd-logind.service nss-user-lookup.target\n\
+        "# The bus ends after it: it asks there whether the system goes down.\n\
+         After=dbus.socket dbus.service systemd-logind.service nss-user-lookup.target\n\
          # Whoever depends on it is not helped by a service that is given up.\n\
          StartLimitIntervalSec=0\n\
          \n\
