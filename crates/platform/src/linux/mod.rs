@@ -72,6 +72,8 @@ mod station;
 #[cfg(feature = "host")]
 mod survivors;
 #[cfg(feature = "host")]
+mod syscall;
+#[cfg(feature = "host")]
 mod text;
 #[cfg(feature = "host")]
 mod trust;

@@ -4,6 +4,8 @@ use std::io;
 
 use rustix::io::Errno;
 
+use super::syscall::call;
+
 /// `IOPRIO_WHO_PROCESS`, linux/ioprio.h.
 const WHO_PROCESS: libc::c_int = 1;
 /// `IOPRIO_CLASS_BE`, at its place in a value.
@@ -52,7 +54,7 @@ impl Schedule {
         wanted.sched_nice = self.nice;
         wanted.sched_priority = self.priority;
         // SAFETY: sched_setattr(2) reads `size` bytes.
-        succeeded(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const wanted, 0) })
+        unsafe { call(libc::SYS_sched_setattr, [0, (&raw const wanted) as usize]) }.map(drop)
     }
 }
 
@@ -79,16 +81,8 @@ impl IoPriority {
     /// Gives it to the calling thread. Allocates nothing.
     pub(crate) fn take_on(self) -> Result<(), Errno> {
         // SAFETY: ioprio_set(2) takes three numbers.
-        succeeded(unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, self.0) })
+        unsafe { call(libc::SYS_ioprio_set, [WHO_PROCESS as usize, 0, self.0 as usize]) }.map(drop)
     }
-}
-
-fn succeeded(answer: libc::c_long) -> Result<(), Errno> {
-    if answer >= 0 {
-        return Ok(());
-    }
-    // It reads `errno`, which lives in the thread's own memory, and nothing else.
-    Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::INVAL))
 }
 
 #[cfg(test)]

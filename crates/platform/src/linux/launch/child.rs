@@ -1,10 +1,11 @@
 //! The child between its birth and its program.
 //!
 //! It may share its parent's memory, and other threads of the parent may hold locks at this moment. So nothing here allocates,
-//! locks or unwinds: it makes system calls, on values that the parent has laid out, and ends in execve(2) or `_exit`. System
-//! calls are made directly where the C library's wrapper would change the other threads too (uid, gid, groups).
+//! locks or unwinds: it makes system calls, on values that the parent has laid out, and ends in execve(2) or `_exit`. They are
+//! made without the C library ([`call`], rustix), whose wrappers would change the other threads too (uid, gid, groups) and whose
+//! pages the child has not.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char};
 use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::fs::{Gid, Uid};
@@ -14,6 +15,7 @@ use rustix::{process, thread};
 
 use super::dispositions::Altered;
 use super::heritage::{self, Heritage};
+use crate::system::syscall::call;
 
 /// What the child has to do.
 #[derive(Clone, Copy)]
@@ -97,10 +99,11 @@ impl Report {
 
 /// Carries the orders out. Every signal is blocked when it starts.
 pub(super) fn obey(orders: &Orders<'_>) -> ! {
-    let report = match prepare(orders) {
-        Ok(()) => Report { stage: Stage::Execute, errno: execute(orders) },
-        Err((stage, errno)) => Report { stage, errno: errno.raw_os_error() },
+    let (stage, errno) = match prepare(orders) {
+        Ok(()) => (Stage::Execute, execute(orders)),
+        Err(failed) => failed,
     };
+    let report = Report { stage, errno: errno.raw_os_error() };
     // SAFETY: the report's end of the pipe is the one descriptor above 2 that `close_others` leaves open.
     let pipe = unsafe { BorrowedFd::borrow_raw(orders.report) };
     let _ = rustix::io::write(pipe, &report.encode());
@@ -152,10 +155,8 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
 
 fn connect_streams(orders: &Orders<'_>) -> Result<(), Errno> {
     for (from, to) in [(orders.stdin, 0), (orders.stdout, 1), (orders.stderr, 2)] {
-        // SAFETY: dup2(2) on numbers that are open here; what it closes are the child's copies of the parent's.
-        if unsafe { libc::dup2(from, to) } < 0 {
-            return Err(last_error());
-        }
+        // SAFETY: dup3(2) on numbers that are open here; what it closes are the child's copies of the parent's.
+        unsafe { call(libc::SYS_dup3, [from as usize, to]) }?;
     }
     Ok(())
 }
@@ -167,9 +168,7 @@ fn close_others(report: RawFd) -> Result<(), Errno> {
             continue;
         }
         // SAFETY: close_range(2) on numbers; nothing in the child uses a descriptor in them again.
-        if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } < 0 {
-            return Err(last_error());
-        }
+        unsafe { call(libc::SYS_close_range, [first as usize, last as usize]) }?;
     }
     Ok(())
 }
@@ -177,28 +176,14 @@ fn close_others(report: RawFd) -> Result<(), Errno> {
 /// An empty mask: signal(7). What was sent meanwhile is delivered now, with the actions that the program will have.
 fn accept_signals() {
     let empty = 0_u64;
+    let mask = [libc::SIG_SETMASK as usize, (&raw const empty) as usize, 0, size_of_val(&empty)];
     // SAFETY: rt_sigprocmask(2) reads one set of 8 bytes.
-    let _ = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const empty,
-            std::ptr::null_mut::<u64>(),
-            8,
-        )
-    };
+    let _ = unsafe { call(libc::SYS_rt_sigprocmask, mask) };
 }
 
 /// Returns only if it failed.
-fn execute(orders: &Orders<'_>) -> c_int {
-    // SAFETY: the plan holds the strings and ends both vectors with a null pointer.
-    unsafe { libc::execve(orders.program.as_ptr(), orders.arguments, orders.environment) };
-    last_error().raw_os_error()
-}
-
-fn last_error() -> Errno {
-    // It reads `errno`, which lives in the thread's own memory, and nothing else; in a child that shares its parent's memory,
-    // the parent's thread sleeps.
-    let number = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
-    Errno::from_raw_os_error(number)
+fn execute(orders: &Orders<'_>) -> Errno {
+    let strings = [orders.program.as_ptr() as usize, orders.arguments as usize, orders.environment as usize];
+    // SAFETY: execve(2): the plan holds the strings and ends both vectors with a null pointer.
+    unsafe { call(libc::SYS_execve, strings) }.err().unwrap_or(Errno::INVAL)
 }

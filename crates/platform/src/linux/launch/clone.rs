@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
 use super::child::{Orders, obey};
 use super::dispositions::Altered;
+use crate::system::syscall::call;
 
 /// linux/sched.h, Linux 5.5; too wide for the C library's type, as the next.
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
@@ -84,9 +85,8 @@ fn born_with_copy(args: &mut CloneArgs, orders: &Orders<'_>) -> io::Result<i32> 
     let size = size_of::<CloneArgs>();
     // SAFETY: clone3(2) reads `size` bytes and writes the pidfd through its address, which is the caller's variable. Without
     // CLONE_VM the child has its own copy of the stack, as after fork(2), and `obey` does nothing that is forbidden there.
-    match unsafe { libc::syscall(libc::SYS_clone3, &raw mut *args, size) } {
+    match unsafe { call(libc::SYS_clone3, [(&raw mut *args) as usize, size]) }? {
         0 => obey(orders),
-        pid if pid < 0 => Err(io::Error::last_os_error()),
         pid => Ok(pid as i32),
     }
 }

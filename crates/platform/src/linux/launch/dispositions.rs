@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use crate::system::syscall::call;
+
 /// The kernel's `struct sigaction`, in words. The action is the first; sixteen are enough on every architecture.
 type Action = [usize; 16];
 
@@ -32,14 +34,14 @@ impl Altered {
 
     /// Gives them the default action. Allocates nothing.
     pub(super) fn reset(self) {
+        let default = DEFAULT;
         let mut left = self.0;
         while left != 0 {
             let signal = left.trailing_zeros() + 1;
             left &= left - 1;
-            let none = std::ptr::null_mut::<Action>();
-            // SAFETY: rt_sigaction(2) reads one structure and is not asked to write one. For SIGKILL and SIGSTOP it fails. Not the
-            // C library's wrapper: it refuses the two signals that it uses itself.
-            let _ = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), none, 8) };
+            // SAFETY: rt_sigaction(2) reads one structure and is not asked to write one. For SIGKILL and SIGSTOP it fails.
+            let _ =
+                unsafe { call(libc::SYS_rt_sigaction, [signal as usize, default.as_ptr() as usize, 0, 8]) };
         }
     }
 }
@@ -47,8 +49,7 @@ impl Altered {
 /// What a signal does: an address, `SIG_DFL` or `SIG_IGN`.
 fn action(signal: u32) -> usize {
     let mut found = DEFAULT;
-    let none = std::ptr::null::<Action>();
-    // SAFETY: rt_sigaction(2) writes one structure and is given none to read.
-    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, none, found.as_mut_ptr(), 8) };
+    // SAFETY: rt_sigaction(2) writes one structure and is given none to read. Not the C library's: it hides two signals.
+    let _ = unsafe { call(libc::SYS_rt_sigaction, [signal as usize, 0, found.as_mut_ptr() as usize, 8]) };
     found[0]
 }

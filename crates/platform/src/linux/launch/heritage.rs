@@ -3,8 +3,8 @@
 //!
 //! What cannot be given back is in `confinement.rs`. What no unit can set (systemd.exec(5)) is not looked at.
 
-use std::ffi::CStr;
-use std::os::fd::AsFd as _;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd as _, IntoRawFd as _};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -12,32 +12,35 @@ use rustix::process::{self, Resource, Rlimit};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 
 use crate::system::login::Login;
+use crate::system::syscall::call;
 
 /// linux/prctl.h, Linux 6.4.
-const PR_SET_MEMORY_MERGE: libc::c_int = 67;
+const PR_SET_MEMORY_MERGE: usize = 67;
 /// linux/mempolicy.h
-const MPOL_DEFAULT: libc::c_int = 0;
-const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
-const KEYCTL_LINK: libc::c_long = 8;
-const KEY_SPEC_SESSION_KEYRING: libc::c_long = -3;
-const KEY_SPEC_USER_KEYRING: libc::c_long = -4;
+const MPOL_DEFAULT: usize = 0;
+/// linux/keyctl.h
+const KEYCTL_JOIN_SESSION_KEYRING: usize = 1;
+const KEYCTL_LINK: usize = 8;
+const KEY_SPEC_SESSION_KEYRING: usize = -3_isize as usize;
+const KEY_SPEC_USER_KEYRING: usize = -4_isize as usize;
 
 /// A login's share, laid out so that a child can take it on without allocating.
 pub(super) struct Heritage<'a> {
     login: &'a Login,
-    oom_score: String,
-    core_filter: Option<String>,
-    audited_as: Option<String>,
+    /// What is written to which files of proc(5).
+    written: Vec<(CString, String)>,
 }
 
 impl<'a> Heritage<'a> {
     pub(super) fn of(login: &'a Login, uid: u32) -> Heritage<'a> {
-        Heritage {
-            oom_score: login.oom_score.to_string(),
-            core_filter: login.core_filter.map(|filter| format!("{filter:#x}")),
-            audited_as: login.is_audited.then(|| uid.to_string()),
-            login,
-        }
+        // A service may be protected from the out-of-memory killer, which its users' programs must not inherit.
+        let oom_score = ("oom_score_adj", Some(login.oom_score.to_string()));
+        let core_filter = ("coredump_filter", login.core_filter.map(|filter| format!("{filter:#x}")));
+        let audited_as = ("loginuid", login.is_audited.then(|| uid.to_string()));
+        let written = [oom_score, core_filter, audited_as]
+            .into_iter()
+            .filter_map(|(name, text)| Some((CString::new(format!("/proc/self/{name}")).ok()?, text?)));
+        Heritage { login, written: written.collect() }
     }
 
     /// Takes it on, while this is still root. Limits and what goes with them are a must: a service may be allowed more than its
@@ -51,17 +54,14 @@ impl<'a> Heritage<'a> {
             Some(schedule) => schedule.take_on()?,
             None => process::setpriority_process(None, self.login.nice)?,
         }
-        // A service may be protected from the out-of-memory killer, which its users' programs must not inherit. Where the file
-        // cannot be written, in some containers, nothing was inherited that could be taken back.
-        write(c"/proc/self/oom_score_adj", Some(&self.oom_score));
+        // Where a file cannot be written, in some containers, nothing was inherited that could be taken back.
+        self.written.iter().for_each(|(file, text)| write(file, text));
         self.login.io_priority.map(|priority| priority.take_on());
         self.login.cpus.as_ref().map(|cpus| thread::sched_setaffinity(None, cpus));
         self.login.timer_slack.map(|slack| thread::set_current_timer_slack(Some(slack)));
-        write(c"/proc/self/coredump_filter", self.core_filter.as_deref());
-        write(c"/proc/self/loginuid", self.audited_as.as_deref());
         if let Some(personality) = self.login.personality {
             // SAFETY: personality(2) takes a number.
-            unsafe { libc::personality(libc::c_ulong::from(personality)) };
+            let _ = unsafe { call(libc::SYS_personality, [personality as usize]) };
         }
         self.forget_memory_policy();
         Ok(())
@@ -70,10 +70,10 @@ impl<'a> Heritage<'a> {
     /// Where memory comes from and what may be shared of it: the kernel's defaults.
     fn forget_memory_policy(&self) {
         // SAFETY: set_mempolicy(2): the default has no nodes, so none are read.
-        let _ = unsafe { libc::syscall(libc::SYS_set_mempolicy, MPOL_DEFAULT, std::ptr::null::<u64>(), 0) };
+        let _ = unsafe { call(libc::SYS_set_mempolicy, [MPOL_DEFAULT, 0, 0]) };
         let _ = thread::disable_transparent_huge_pages(false);
         // SAFETY: prctl(2) takes numbers; an older kernel refuses this one.
-        let _ = unsafe { libc::prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0) };
+        let _ = unsafe { call(libc::SYS_prctl, [PR_SET_MEMORY_MERGE, 0, 0, 0, 0]) };
     }
 
     /// Gives up for good the capabilities that no program of the session can get back.
@@ -120,25 +120,20 @@ fn set_limit(resource: Resource, limit: Rlimit) -> Result<(), Errno> {
 /// The kernel gives no new one, for which the user's own keys can be the cause (`EDQUOT`): the service's must not be kept.
 pub(super) fn change_keyring() -> Result<(), Errno> {
     // SAFETY: the null pointer asks for a new keyring without a name; no memory is read.
-    let joined = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0) };
-    if joined < 0 {
-        // It reads `errno`, which lives in the thread's own memory, and nothing else.
-        let errno = Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL);
-        let is_absent = matches!(errno, Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP);
-        return if is_absent { Ok(()) } else { Err(errno) };
-    }
-    // SAFETY: keyctl(2) takes three numbers here.
-    let _ = unsafe {
-        libc::syscall(libc::SYS_keyctl, KEYCTL_LINK, KEY_SPEC_USER_KEYRING, KEY_SPEC_SESSION_KEYRING)
+    match unsafe { call(libc::SYS_keyctl, [KEYCTL_JOIN_SESSION_KEYRING, 0]) } {
+        Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP) => return Ok(()),
+        joined => joined?,
     };
+    // SAFETY: keyctl(2) takes three numbers here.
+    let _ = unsafe { call(libc::SYS_keyctl, [KEYCTL_LINK, KEY_SPEC_USER_KEYRING, KEY_SPEC_SESSION_KEYRING]) };
     Ok(())
 }
 
 /// Best effort.
-fn write(path: &CStr, text: Option<&str>) {
-    if let Some(text) = text
-        && let Ok(file) = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-    {
+fn write(path: &CStr, text: &str) {
+    if let Ok(file) = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
         let _ = rustix::io::write(file.as_fd(), text.as_bytes());
+        // SAFETY: it was opened above and is not used again. Dropped, it would be closed by the C library.
+        unsafe { rustix::io::close(file.into_raw_fd()) };
     }
 }
