@@ -29,7 +29,10 @@ const SCOPE_WITHIN: Duration = Duration::from_secs(10);
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 /// From here on the next look is at the next enumeration.
 const AGAIN_MAX: Duration = Duration::from_secs(5);
-/// How soon after a look the next one is made because a program was started again: each is a process.
+/// How soon after a look the next one is made because something happened to the session, which its user can have as often as they
+/// like: each look is a process.
+const NOTICED_APART: Duration = Duration::from_millis(100);
+/// The same because a program was started again.
 const RELAUNCHED_APART: Duration = Duration::from_secs(1);
 /// How long to wait before the name service is asked again for a user that it does not know yet.
 const ACCOUNT_AGAIN_MAX: Duration = Duration::from_secs(30);
@@ -300,8 +303,12 @@ async fn reason_to_look_again(shared: &Shared, looked: Instant) {
         shared.relaunches.next().await;
         tokio::time::sleep_until(looked + RELAUNCHED_APART).await;
     };
+    let noticed = async {
+        shared.look_again.notified().await;
+        tokio::time::sleep_until(looked + NOTICED_APART).await;
+    };
     tokio::select! {
-        () = shared.look_again.notified() => {}
+        () = noticed => {}
         () = relaunched => {}
     }
 }
@@ -381,4 +388,33 @@ async fn complete(
 fn scope_of(facts: &Facts) -> Option<PathBuf> {
     let unified = cgroup::is_unified() && !facts.scope.is_empty();
     unified.then(|| cgroup::folder_of(&format!("user.slice/user-{}.slice/{}", facts.uid, facts.scope)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::logind::sample;
+
+    #[tokio::test]
+    async fn looks_are_apart_whatever_happens_to_the_session() {
+        let (facts, variables, station) = (sample(), None, None);
+        let known = Known {
+            facts,
+            shares_manager: false,
+            account: None,
+            login: Login::default(),
+            scope_seen: false,
+            variables,
+            station,
+        };
+        let shared =
+            Shared { known: Mutex::new(known), look_again: Notify::new(), relaunches: Arc::default() };
+        let looked = Instant::now();
+        shared.look_again.notify_one();
+        reason_to_look_again(&shared, looked).await;
+        assert!(looked.elapsed() >= NOTICED_APART);
+        // One that comes later is not held up.
+        shared.look_again.notify_one();
+        assert!(tokio::time::timeout(Duration::ZERO, reason_to_look_again(&shared, looked)).await.is_ok());
+    }
 }
