@@ -93,6 +93,13 @@ pub(super) fn kept(bed: &Bed) -> Result<String> {
     dpkg(bed, "-r", "bilayer")?;
     ensure!(state(bed)?.active != "active", "the removal left it running");
     ensure!(before.is_dead(), "the agent has nobody left to end it");
+    // Also where the service was stopped first, and left its agent alone.
+    dpkg(bed, "-i", NEWER)?;
+    let left = agent(bed)?;
+    bed.run(["systemctl", "stop", UNIT])?;
+    ensure!(!left.is_dead(), "the stop took the agent");
+    dpkg(bed, "-r", "bilayer")?;
+    until("the removal ends it", SOON, || Ok(left.is_dead().then_some(())))?;
     Ok(format!("{before:?} through three upgrades; its wire was away for {away_ms:?} ms"))
 }
 
