@@ -160,7 +160,8 @@ impl Builder {
     /// Supervises until something asks it to stop, and then until every agent has ended.
     ///
     /// Runs on a current-thread runtime of tokio, on the thread that lives as long as the process: on Linux, agents are
-    /// killed when the thread that started them ends.
+    /// killed when the thread that started them ends. Agents ignore no signal because the process is asked which it ignores when
+    /// it launches the first: a product that ignores one does so before.
     ///
     /// # Errors
     ///

@@ -51,8 +51,8 @@ pub(super) fn clone(
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
-    // Blocked from before the birth until after it (here) and until the program's start (there): no handler of this program
-    // may run in the child.
+    // Blocked from before the birth until after it (here) and until the program's start (there): whatever way the child is
+    // born, what it is sent waits until no handler of this program is left in it.
     let blocked = BlockedSignals::all();
     let born = if share_memory { born_sharing(&mut args, orders) } else { born_with_copy(&mut args, orders) };
     let born = match born {
