@@ -1,6 +1,6 @@
 //! What the kernel says about a process inside the container, read from outside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -110,10 +110,15 @@ impl Process {
         Ok(children)
     }
 
-    /// The files that are mapped into it: proc(5), `/proc/PID/maps`.
-    pub(crate) fn mapped_files(&self) -> Result<BTreeSet<String>> {
+    /// What is mapped into it, as length in bytes and what it is mapped from: proc(5), `/proc/PID/maps`.
+    pub(crate) fn mappings(&self) -> Result<Vec<(u64, String)>> {
         let maps = fs::read_to_string(self.folder.join("maps"))?;
-        Ok(maps.lines().filter_map(|line| line.find('/').map(|at| line[at..].to_owned())).collect())
+        let mapping = |line: &str| {
+            let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+            let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
+            Some((end - start, line.split_whitespace().nth(5).unwrap_or_default().to_owned()))
+        };
+        maps.lines().map(|line| mapping(line).with_context(|| format!("a mapping {line}"))).collect()
     }
 
     /// The names of its threads, in their order.

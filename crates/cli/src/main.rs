@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     if let Some(code) = bilayer_platform::helper_main() {
         return code;
     }
+    bilayer_platform::share_one_heap();
     match commands::run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -30,8 +30,11 @@ account = "acme-sync"
 const NSSWITCH: &str = "passwd: compat\ngroup: compat\nshadow: files\n";
 const MODULE: &str = "libnss_compat";
 
-/// Whatever the service was told of users and groups, it was told by others: it has no such library, and no thread that waits for
-/// one.
+/// The C library reserves 64 MiB for each further heap.
+const HEAP_RESERVED_MIN: u64 = 32 * 1024 * 1024;
+
+/// Whatever the service was told of users and groups, it was told by others: it has no such library, no thread that waits for
+/// one, and nothing of those that it did start.
 pub(super) fn is_elsewhere(bed: &Bed) -> Result<String> {
     bed.run(["useradd", "--system", "acme-sync"])?;
     bed.run(["groupadd", "acme-team"])?;
@@ -52,7 +55,7 @@ pub(super) fn is_elsewhere(bed: &Bed) -> Result<String> {
     serves(bed, &process, &["bilayer", "event log"])?;
     command(bed, ["reload"])?;
     serves(bed, &process, &["bilayer", "event log"])?;
-    Ok(format!("{} files in process {}, none a module", process.mapped_files()?.len(), process.pid))
+    Ok(format!("{} mappings in process {}, none a module", process.mappings()?.len(), process.pid))
 }
 
 /// All agents run, and the process has these threads and no module.
@@ -60,9 +63,11 @@ fn serves(bed: &Bed, layer0: &Process, threads: &[&str]) -> Result<()> {
     ready(bed, "desk", "alice")?;
     ready(bed, "team", "alice")?;
     running(bed, "sync", "acme-sync")?;
-    let files = layer0.mapped_files()?;
-    let module = files.iter().find(|file| file.contains("/libnss_"));
+    let mappings = layer0.mappings()?;
+    let module = mappings.iter().find(|(_, file)| file.contains("/libnss_"));
     ensure!(module.is_none(), "{module:?} is in the service");
+    let heap = mappings.iter().find(|(bytes, file)| *bytes > HEAP_RESERVED_MIN && file.is_empty());
+    ensure!(heap.is_none(), "a thread has a heap of its own, of {heap:?}");
     // A thread that read the configuration waits some seconds for more to read.
     until(&format!("the threads {threads:?}"), SOON, || {
         let found = layer0.threads()?;

@@ -28,6 +28,8 @@ mod environment;
 #[cfg(feature = "host")]
 mod event_log;
 #[cfg(feature = "host")]
+mod heap;
+#[cfg(feature = "host")]
 mod helper;
 #[cfg(feature = "host")]
 mod host;
@@ -68,13 +70,13 @@ mod sessions;
 #[cfg(feature = "host")]
 mod signals;
 #[cfg(feature = "host")]
+mod startup;
+#[cfg(feature = "host")]
 mod station;
 #[cfg(feature = "host")]
 mod survivors;
 #[cfg(feature = "host")]
 mod syscall;
-#[cfg(feature = "host")]
-mod text;
 #[cfg(feature = "host")]
 mod trust;
 
@@ -89,6 +91,7 @@ pub use {
     descriptors::raise_descriptor_limit,
     endpoint::{ENDPOINT_PER, Listener},
     event_log::EventLog,
+    heap::share_one_heap,
     helper::helper_main,
     host::{ServiceHost, run_as_service},
     launch::{Launched, launch},
@@ -100,8 +103,8 @@ pub use {
     process::Process,
     sessions::Sessions,
     signals::Signals,
+    startup::forget_startup,
     station::Station,
-    text::forget_startup,
     trust::{check_program, writable_by_others, writable_without_elevation},
 };
 

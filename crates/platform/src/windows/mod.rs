@@ -143,6 +143,10 @@ pub fn raise_descriptor_limit() {}
 #[cfg(feature = "host")]
 pub fn forget_startup() {}
 
+/// Has all threads allocate from one heap. They do.
+#[cfg(feature = "host")]
+pub fn share_one_heap() {}
+
 /// Whether the machine tracks its sessions. Windows always does.
 #[cfg(feature = "host")]
 pub fn has_session_tracking() -> bool {
