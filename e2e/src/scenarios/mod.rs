@@ -120,9 +120,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("a closing session is not served, whatever lives on in it", USUAL, tracking::closing)
         .and_on_trixie(),
     scenario("a session whose leader was killed is over", USUAL, tracking::leader_killed),
-    // On the younger release the service manager itself does not find back to a bus that was restarted in a container.
-    scenario("without a system bus the service waits for it", USUAL, tracking::no_bus),
-    scenario("agents live through a restart of the system bus", USUAL, tracking::bus_restarted),
+    scenario("without a system bus the service waits for it", USUAL, tracking::no_bus).and_on_trixie(),
+    scenario("agents live through a restart of the system bus", USUAL, tracking::bus_restarted)
+        .and_on_trixie(),
     scenario("agents live through a restart of logind", USUAL, tracking::logind_restarted).and_on_trixie(),
     scenario("agents live through the death of logind", USUAL, tracking::logind_killed),
     scenario("a flood of logins leaves nothing behind", USUAL, tracking::flood),

@@ -26,17 +26,49 @@ pub(super) fn no_bus(bed: &Bed) -> Result<String> {
     command(bed, ["reload"])?;
     ensure!(bed.processes("rust-agent")?.is_empty(), "nobody is known to be logged on");
     bed.run(["systemctl", "start", "dbus.socket", "dbus.service"])?;
+    let logind = logind_finds_back(bed)?;
     let (_, pid) = running(bed, "desk", "alice")?;
     ensure!(status(bed)?["service"]["sessions_error"].is_null(), "and now all is known");
     holds_up_shutdown(bed)?;
     let said = service.said().matches("cannot enumerate the sessions").count();
     ensure!(said == 1, "it was said {said} times");
-    Ok(format!("{error}; {pid} once the bus was there"))
+    Ok(format!("{error}; {pid} once the bus was there; {logind}"))
 }
 
 /// The bus dies under the service: agents stay as they are, and the next logon is seen.
 pub(super) fn bus_restarted(bed: &Bed) -> Result<String> {
-    survives(bed, &["systemctl", "restart", "dbus.service"])
+    let service = Layer0::start(bed, EVERYONE)?;
+    let alice = bed.login("alice", Desktop::Wayland)?;
+    let (_, before) = running(bed, "desk", "alice")?;
+    holds_up_shutdown(bed)?;
+    bed.run(["systemctl", "restart", "dbus.service"])?;
+    until("it notices that the bus is another one", SOON, || {
+        Ok(service.said().contains("the connection to the system bus is back").then_some(()))
+    })?;
+    let logind = logind_finds_back(bed)?;
+    Ok(format!("{}; {logind}", sees_what_happens(bed, &alice, before)?))
+}
+
+/// Waits until the sessions are known over a bus that was started again. systemd itself finds back to it. logind of Debian 12 ends when
+/// it loses its connection, and is started anew; that of Debian 13 lives on without one for good (the same process, and no
+/// `org.freedesktop.login1` in `busctl list --acquired`). Then the status has to say what helps, and that is done.
+fn logind_finds_back(bed: &Bed) -> Result<String> {
+    const ADVICE: &str = "systemctl restart systemd-logind";
+    let helped =
+        until("the sessions are known, or it says what helps", SOON, || {
+            match status(bed)?["service"]["sessions_error"].as_str() {
+                None => Ok(Some(false)),
+                Some(error) => Ok(error.contains(ADVICE).then_some(true)),
+            }
+        })?;
+    if !helped {
+        return Ok("logind found back by itself".to_owned());
+    }
+    bed.run(["systemctl", "restart", "systemd-logind"])?;
+    until("the sessions are known", SOON, || {
+        Ok(status(bed)?["service"]["sessions_error"].is_null().then_some(()))
+    })?;
+    Ok("logind was off the bus and was started again, as the status says".to_owned())
 }
 
 /// logind is started again.
@@ -60,12 +92,17 @@ fn survives(bed: &Bed, blow: &[&str]) -> Result<String> {
         let answer = bed.property("/org/freedesktop/login1", "Manager", "PreparingForShutdown");
         Ok(answer.is_ok().then_some(()))
     })?;
+    sees_what_happens(bed, &alice, before)
+}
+
+/// The agent in alice's session is still the one it was, and a logon, a shutdown and a logoff find the service as always.
+fn sees_what_happens(bed: &Bed, alice: &Login, before: u32) -> Result<String> {
     bed.login("bob", Desktop::X11)?;
     running(bed, "desk", "bob")?;
     let (entry, after) = running(bed, "desk", "alice")?;
     ensure!(before == after && entry.entry["restarts"] == 0, "alice's agent stayed: {}", entry.entry);
     holds_up_shutdown(bed)?;
-    bed.log_off(&alice)?;
+    bed.log_off(alice)?;
     until("a logoff is seen as before", SOON, || Ok(bed.process(after).is_dead().then_some(())))?;
     Ok(format!("{before} lived through it, bob was served, and alice's logoff was seen"))
 }

@@ -115,7 +115,7 @@ impl Link {
             }
             wait = (wait * 2).min(RECONNECT_MAX);
         };
-        tracing::info!("sessions are followed again");
+        tracing::info!("the connection to the system bus is back; the sessions are looked at anew");
         // Whatever happened meanwhile was not signalled to us.
         self.hints.raise(Hint::Sessions);
         signals
@@ -166,7 +166,11 @@ impl Link {
                     link.lock_shutdown(&logind).await;
                 }
                 // It is not there. When it is, it is met.
-                Err(error) => tracing::debug!(%error, "logind does not say whether a shutdown is announced"),
+                Err(error) => {
+                    let error = logind.explain(error).await;
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%error, cause, "sessions stay as last known until logind answers");
+                }
             }
         });
     }

@@ -33,6 +33,9 @@ const BUS_PATH: &str = "/org/freedesktop/DBus";
 /// How long logind may take for one question. It starts sessions one after the other, so it can be slow while many log on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long the bus itself may take to say who is on it, once logind has not answered.
+const EXPLAIN_WITHIN: Duration = Duration::from_secs(1);
+
 /// How many questions may wait for their answers. The bus has a limit of its own, `max_replies_per_connection` of
 /// dbus-daemon(1), and fails what goes past it.
 const QUESTIONS_MAX: usize = 64;
@@ -67,6 +70,20 @@ impl Logind {
         let new: Vec<String> = listed.iter().filter(|path| !found.contains_key(*path)).cloned().collect();
         found.extend(self.look_at(&new).await);
         listed.iter().filter_map(|path| found.remove(path)?.transpose()).collect()
+    }
+
+    /// The same failure in better words where the bus says that logind is not on it. What we ask has the bus start it; one that runs,
+    /// and has not found back to a bus that was started again (as that of systemd 257), is waited for in vain.
+    pub(super) async fn explain(&self, error: Error) -> Error {
+        let call = self.bus.call_method(Some(BUS), BUS_PATH, Some(BUS), "NameHasOwner", &SERVICE);
+        let answer = tokio::time::timeout(EXPLAIN_WITHIN, call).await;
+        let is_there = answer.ok().and_then(Result::ok).and_then(|answer| answer.body().deserialize().ok());
+        if is_there != Some(false) {
+            return error;
+        }
+        let advice = "it is not on the system bus, and was not started for the question; where it runs, it has lost its \
+                      connection, and `systemctl restart systemd-logind` gives it a new one";
+        Error::Tracking { action: "ask logind for the sessions".into(), source: advice.into() }
     }
 
     /// The objects of all sessions.

@@ -63,7 +63,11 @@ impl Machine {
     }
 
     pub(super) async fn enumerate(&mut self) -> Result<Vec<SessionInfo>, Error> {
-        let mut sessions = self.follower.logind()?.sessions(&self.known).await?;
+        let logind = self.follower.logind()?;
+        let mut sessions = match logind.sessions(&self.known).await {
+            Ok(sessions) => sessions,
+            Err(error) => return Err(logind.explain(error).await),
+        };
         self.known = sessions.iter().map(|facts| facts.path.clone()).collect();
         // A logon screen that nobody asks for is not even looked at: it is there all the time that nobody is.
         sessions.retain(|facts| facts.is_a_persons() || self.greeters && facts.is_greeter());
