@@ -132,6 +132,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("a worker waits for its account and follows it", USUAL, workers::account_that_changes),
     scenario("no module of the name service is in the service", USUAL, name_service::is_elsewhere)
         .and_on_trixie(),
+    scenario("a name service that hangs is asked by a process that ends", USUAL, name_service::hangs),
     scenario("a killed agent is back, and the status says why", USUAL, trouble::crash),
     scenario("an agent that ignores the stop is killed at its grace", USUAL, trouble::deaf),
     scenario("what an agent leaves behind is killed", USUAL, trouble::child_left_behind),

@@ -1,11 +1,13 @@
 //! Who asks the name service, and what stays of it.
 
-use anyhow::{Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
 
 use crate::bed::{Bed, Desktop};
-use crate::layer0::{Layer0, SOON, command, ready, running};
+use crate::layer0::{Layer0, SOON, agent, command, ready, running};
 use crate::process::Process;
-use crate::wait::until;
+use crate::wait::{throughout, until};
 
 /// Users, a group and an account to look up.
 const ACME: &str = r#"
@@ -74,4 +76,39 @@ fn serves(bed: &Bed, layer0: &Process, threads: &[&str]) -> Result<()> {
         ensure!(found == threads, "its threads are {found:?}");
         Ok(Some(()))
     })
+}
+
+const LATE: &str = r#"
+[service]
+name = "acme"
+[worker.sync]
+command = ["/bin/sleep", "infinity"]
+account = "acme-sync"
+restart = { delay_max = "500ms" }
+"#;
+
+/// A cache of the name service takes questions and answers none: nscd(8), whose clients wait for it for longer than layer 0 does.
+pub(super) fn hangs(bed: &Bed) -> Result<String> {
+    bed.run(["useradd", "--system", "acme-sync"])?;
+    let service = Layer0::installed(bed, LATE)?;
+    let (_, first) = running(bed, "sync", "acme-sync")?;
+    let process = service.process(bed)?;
+    let listen = "--socket-property=ListenStream=/run/nscd/socket";
+    bed.run(["systemd-run", "--quiet", "--unit=deaf", listen, "/bin/sleep", "infinity"])?;
+    bed.run(["kill", "-KILL", &first.to_string()])?;
+
+    let text = until("the worker is told why it waits", SOON, || {
+        let Some(agent) = agent(bed, "sync", "acme-sync")? else { bail!("it is not there") };
+        let text = agent.entry["reason"]["text"].as_str().unwrap_or_default().to_owned();
+        Ok(text.contains("no answer within 5 s").then_some(text))
+    })?;
+    // Into the next try, for which the one before must not be waiting.
+    throughout("one asks at a time", Duration::from_secs(2), || Ok(process.children()?.len() <= 1))?;
+    ensure!(process.threads()?.len() == 2, "its threads are {:?}", process.threads());
+
+    bed.run(["systemctl", "stop", "deaf.socket", "deaf.service"])?;
+    bed.run(["rm", "--force", "/run/nscd/socket"])?;
+    let (_, second) = running(bed, "sync", "acme-sync")?;
+    until("nobody asks any more", SOON, || Ok((process.children()? == [second]).then_some(())))?;
+    Ok(format!("{first}, and {second} after: {text}"))
 }

@@ -38,9 +38,9 @@ impl Question {
         // Whoever asks may stop listening; its child is seen to its end all the same, and its turn is over only then.
         let bounds = Bounds { within: ANSWER_WITHIN, length: answer::LENGTH_MAX };
         let child = tokio::spawn(async move { helper::look_up(&self.words(), bounds, turn).await });
-        let bytes = child.await.map_err(io::Error::other)?.map_err(|cause| {
-            io::Error::other(format!("cannot ask the name service in a process of its own: {cause}"))
-        })?;
+        let answered = child.await.map_err(io::Error::other)?;
+        let bytes = answered
+            .map_err(|cause| io::Error::other(format!("the helper that asks the name service: {cause}")))?;
         answer::decode(&bytes)
     }
 
