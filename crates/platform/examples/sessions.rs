@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use bilayer_platform::{Command, Hint, Mode, Process, SessionInfo, Sessions, is_privileged, launch};
+use bilayer_platform::{
+    Command, Hint, Launched, Mode, Process, SessionInfo, Sessions, is_privileged, launch,
+};
 use tokio::io::AsyncReadExt as _;
 
 #[tokio::main(flavor = "current_thread")]
@@ -77,14 +79,14 @@ async fn start(session: &SessionInfo, program: PathBuf) {
         ..Command::new(program, "bilayer-example-agent")
     };
     match launch(&session.station, &command).await {
-        Ok(launched) => {
-            println!("    started as process {}", launched.process.pid());
+        // Without our hold on its outputs they end when it does.
+        Ok(Launched { process, stdout: mut out, stderr: mut err, .. }) => {
+            println!("    started as process {}", process.pid());
             let session = session.id.clone();
             tokio::spawn(async move {
-                let (mut out, mut err) = (launched.stdout, launched.stderr);
                 let (mut text, mut errors) = (String::new(), String::new());
                 let _ = tokio::join!(out.read_to_string(&mut text), err.read_to_string(&mut errors));
-                report(&session, &launched.process, &text, &errors).await;
+                report(&session, &process, &text, &errors).await;
             });
         }
         Err(error) => {

@@ -12,7 +12,7 @@ use crate::system::pipe_reader::{Inherited, Reader, pipe};
 /// The reading end of a program's standard output or error.
 ///
 /// That of a kept program is a file, and ends when [`OutputEnd`] says so. Any other is a pipe, and ends when the last process
-/// that holds the other end has closed it: not before the program's own children have.
+/// that holds the other end has closed it: not before the program's own children have, nor before its [`OutputEnd`] is gone.
 pub struct Output(Source);
 
 enum Source {
@@ -38,12 +38,20 @@ impl Output {
         }
     }
 
-    /// For saying that its program has ended.
+    /// For saying that its program has ended. Of a pipe, it is for whoever launched the program.
     pub fn end(&self) -> OutputEnd {
-        OutputEnd(match &self.0 {
-            Source::Pipe(_) => None,
-            Source::File(follower) => Some(follower.growth()),
-        })
+        match &self.0 {
+            Source::Pipe(_) => OutputEnd::default(),
+            Source::File(follower) => OutputEnd { file: Some(follower.growth()), pipe: None },
+        }
+    }
+
+    /// The same for a program that was just launched, with the end that it has inherited.
+    pub(crate) fn end_with(&self, theirs: Inherited) -> OutputEnd {
+        match &self.0 {
+            Source::Pipe(_) => OutputEnd { file: None, pipe: Some(theirs) },
+            Source::File(_) => self.end(),
+        }
     }
 }
 
@@ -60,14 +68,21 @@ impl AsyncRead for Output {
     }
 }
 
-/// Says that the program of an output has ended, so that what it has written is all. A pipe knows by itself.
-#[derive(Clone, Debug)]
-pub struct OutputEnd(Option<Growth>);
+/// Says that the program of an output has ended, so that what it has written is all.
+///
+/// A pipe would know by itself; but a process that ends closes its pipes before it can be waited for, and whoever is woken by
+/// that gets in the way of the end that they wait for. So our own hold on the other end keeps a pipe open until then.
+#[derive(Debug, Default)]
+pub struct OutputEnd {
+    file: Option<Growth>,
+    pipe: Option<Inherited>,
+}
 
 impl OutputEnd {
-    /// Nothing more comes.
-    pub fn announce(&self) {
-        if let Some(growth) = &self.0 {
+    /// Nothing more comes, but from what the program has left. A pipe's is announced also by dropping this.
+    pub fn announce(self) {
+        drop(self.pipe);
+        if let Some(growth) = &self.file {
             growth.end();
         }
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::task::Poll;
 
 use bilayer_platform::{Exit, LaunchErrorKind, Station, is_privileged, launch};
-use common::{Folder, all_of, line_of, on_a_loop, program, runs, sh, start, until, within};
+use common::{Folder, all_of, line_of, on_a_loop, program, runs, sh, start, start_at, until, within};
 
 #[test]
 fn nothing_is_inherited_but_the_three_streams() {
@@ -198,7 +198,7 @@ fn root_becomes_the_user_in_everything() {
     on_a_loop(async {
         let nobody = Station::of_user(65534).await.unwrap();
         let mut launched =
-            launch(&nobody, &sh("cat /proc/self/status; umask; env; cat /proc/self/oom_score_adj"))
+            start_at(&nobody, &sh("cat /proc/self/status; umask; env; cat /proc/self/oom_score_adj"))
                 .await
                 .unwrap();
         let text = all_of(&mut launched.stdout).await;
@@ -234,7 +234,7 @@ fn root_leaves_its_keyring_for_one_that_leads_to_the_users() {
     }
     on_a_loop(async {
         let nobody = Station::of_user(65534).await.unwrap();
-        let mut launched = launch(&nobody, &sh("cat /proc/keys")).await.unwrap();
+        let mut launched = start_at(&nobody, &sh("cat /proc/keys")).await.unwrap();
         let keys = all_of(&mut launched.stdout).await;
         let owned: Vec<&str> = keys.lines().filter(|key| key.contains(" 65534 ")).collect();
         assert!(owned.iter().any(|key| key.ends_with("_ses: 1")), "{keys}");

@@ -3,8 +3,11 @@
 
 mod common;
 
-use bilayer_platform::Exit;
+use std::os::unix::fs::MetadataExt as _;
+
+use bilayer_platform::{Exit, Launched, OutputEnd, Station, launch, relaunch};
 use common::{all_of, line_of, on_a_loop, runs, sh, start, until, within};
+use tokio::io::AsyncReadExt as _;
 
 #[test]
 fn exit_codes_and_signals_are_seen_as_they_are() {
@@ -148,6 +151,79 @@ fn an_instance_lives_in_a_control_group_of_its_own() {
             }
             assert!(!group.exists(), "an empty group is removed");
         }
+    });
+}
+
+#[test]
+fn an_instance_is_born_where_the_last_one_ended_if_that_left_nothing() {
+    let Some(own) = delegated_group() else { return };
+    on_a_loop(async {
+        let command = sh("grep ^0:: /proc/self/cgroup");
+        let folder = own.join(&command.name);
+        let inode = || std::fs::metadata(&folder).map(|folder| folder.ino()).ok();
+        let ended = async |mut launched: Launched| {
+            let said = line_of(&mut launched.stdout).await;
+            assert!(said.ends_with(&format!("/{}", command.name)), "{said}");
+            within("the exit", launched.process.exited()).await;
+            launched.process
+        };
+        let first = ended(start(&command).await).await;
+        let place = inode();
+        let vacated = first.vacate().expect("it left nothing");
+        let second = ended(relaunch(&Station::own(), &command, vacated).await.unwrap()).await;
+        assert!(place.is_some() && inode() == place, "it is the same group");
+        drop(first);
+        assert_eq!(inode(), place, "whoever was there before has no say in it");
+
+        let vacated = second.vacate().expect("it left nothing, either");
+        let elsewhere = relaunch(&Station::own(), &sh("exit 0"), vacated).await.unwrap();
+        assert_eq!(inode(), None, "a place that is not taken is cleared away");
+        within("the exit", elsewhere.process.exited()).await;
+        drop(elsewhere.process.vacate());
+    });
+}
+
+#[test]
+fn a_place_where_something_lives_or_was_killed_is_not_vacant() {
+    if delegated_group().is_none() {
+        return;
+    }
+    on_a_loop(async {
+        let mut left = start(&sh("(setsid sleep 67 >&- & echo $!); exec >&-")).await;
+        line_of(&mut left.stdout).await;
+        within("the exit", left.process.exited()).await;
+        assert!(left.process.vacate().is_none(), "the survivor lives there");
+        assert_eq!(left.process.sweep().unwrap(), 1);
+
+        let killed = start(&sh("exec sleep 68")).await;
+        killed.process.kill_all().unwrap();
+        within("the exit", killed.process.exited()).await;
+        assert!(killed.process.vacate().is_none(), "who is born there dies");
+        assert_eq!(killed.process.sweep().unwrap(), 0);
+    });
+}
+
+#[test]
+fn output_does_not_end_before_its_program() {
+    on_a_loop(async {
+        let station = Station::own();
+        let silent = sh("echo out; exec >&- 2>&-; exec sleep 69");
+        let Launched { process, mut stdout, ends, .. } = launch(&station, &silent).await.unwrap();
+        let mut seen = [0; 8];
+        let count = within("a word", stdout.read(&mut seen)).await.unwrap();
+        assert_eq!(&seen[..count], b"out\n");
+        let mut rest = std::pin::pin!(stdout.read(&mut seen));
+        let kill = async {
+            process.kill_all().unwrap();
+            process.exited().await
+        };
+        tokio::select! {
+            biased;
+            read = &mut rest => panic!("it closed its output, and lives: {read:?}"),
+            exit = within("the exit", kill) => assert_eq!(exit, Exit::Signal(9)),
+        }
+        ends.into_iter().for_each(OutputEnd::announce);
+        assert_eq!(within("the end of the output", rest).await.unwrap(), 0);
     });
 }
 

@@ -1,11 +1,13 @@
 //! Control groups, version 2: cgroups(7). An instance lives in one of its own, so that all that it starts is known, however
 //! it forks.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Mode, OFlags, statfs};
 use rustix::process::{Signal, geteuid};
@@ -26,8 +28,12 @@ pub(crate) struct Cgroup {
     /// As `/proc/PID/cgroup` has it.
     name: String,
     folder: OwnedFd,
+    /// Its `cgroup.events`, read again after every process that lived here. None before Linux 4.2, or when descriptors are scarce.
+    events: Option<OwnedFd>,
     /// An earlier launch made it, and something may have been killed in it since.
     used: bool,
+    /// It was killed as a whole since it is ours.
+    killed: AtomicBool,
 }
 
 impl Cgroup {
@@ -52,7 +58,11 @@ impl Cgroup {
     pub(crate) fn open(path: &Path) -> io::Result<Cgroup> {
         let folder = open(path)?;
         let below = path.strip_prefix(MOUNT).unwrap_or(path);
-        Ok(Cgroup { name: format!("/{}", below.display()), path: path.to_owned(), folder, used: false })
+        let name = format!("/{}", below.display());
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let events = rustix::fs::openat(&folder, c"cgroup.events", flags, Mode::empty()).ok();
+        let (path, killed) = (path.to_owned(), AtomicBool::new(false));
+        Ok(Cgroup { path, name, folder, events, used: false, killed })
     }
 
     /// Where a process writes itself down to enter it; `None`: a process can be born in it. Since Linux 6.14, one that is born
@@ -66,6 +76,24 @@ impl Cgroup {
     /// Its folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it is the group `name` in the group at `parent`.
+    pub(crate) fn is_at(&self, parent: &Path, name: &str) -> bool {
+        self.path.parent() == Some(parent) && self.path.file_name() == Some(OsStr::new(name))
+    }
+
+    /// Whether a process can be born in it as in a new one: nothing lives in it or below it, it is not frozen, and it was not killed
+    /// since it is ours, see [`Cgroup::entrance`].
+    pub(crate) fn is_as_new(&self) -> bool {
+        if self.used || self.killed.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut said = [0; 256];
+        let length = self.events.as_ref().and_then(|events| rustix::io::pread(events, &mut said, 0).ok());
+        let mut lines = said[..length.unwrap_or(0)].split(|byte| *byte == b'\n');
+        // Since Linux 5.2 both are there.
+        lines.clone().any(|line| line == b"populated 0") && lines.any(|line| line == b"frozen 0")
     }
 
     /// Whether a process lives in it or below it.
@@ -90,6 +118,7 @@ impl Cgroup {
 
     /// Kills whatever lives in it: `cgroup.kill`, Linux 5.14; before that, one by one until none is left.
     pub(crate) fn kill(&self) -> io::Result<()> {
+        self.killed.store(true, Ordering::Relaxed);
         match OpenOptions::new().write(true).open(self.path.join("cgroup.kill")) {
             Ok(mut file) => return file.write_all(b"1"),
             // The group is gone, or the kernel is older than the file.

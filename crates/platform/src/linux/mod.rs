@@ -79,6 +79,8 @@ mod survivors;
 mod syscall;
 #[cfg(feature = "host")]
 mod trust;
+#[cfg(feature = "host")]
+mod vacated;
 
 pub use random::random_bytes;
 pub use stream::{Stream, connect, connect_control};
@@ -94,7 +96,7 @@ pub use {
     heap::share_one_heap,
     helper::helper_main,
     host::{ServiceHost, run_as_service},
-    launch::{Launched, launch},
+    launch::{Launched, launch, relaunch},
     logind::shutdown_delay,
     manager::{HAS_SERVICES, MANAGER_WORDS, Services, installed_services, left_by_hand, service_file},
     notify::{MESSAGES_ANSWER, notify_user},
@@ -106,6 +108,7 @@ pub use {
     startup::forget_startup,
     station::Station,
     trust::{check_program, writable_by_others, writable_without_elevation},
+    vacated::Vacated,
 };
 
 /// Whether this process may act for other users: its effective user is root.

@@ -1,7 +1,7 @@
 //! A launched process and all that it started.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
@@ -11,22 +11,36 @@ use tokio::io::unix::AsyncFd;
 use super::cgroup::Cgroup;
 use super::pidfd::Pidfd;
 use super::survivors;
-use super::{keep, proc, survivors::Family};
+use super::vacated::Vacated;
+use super::{keep, now, proc, survivors::Family};
 use crate::{Command, Exit, Peer, ProcessRecord};
+
+/// What was killed by nobody we know within this time may have been killed by being born where it was.
+const BIRTH_NANOS_MAX: u64 = 10_000_000;
 
 /// A running root process of an instance, by pidfd: never a bare pid.
 pub struct Process {
     pid: i32,
     pidfd: AsyncFd<Pidfd>,
-    exit: Mutex<Option<Exit>>,
+    exit: Mutex<Option<Ended>>,
     kin: KinGroup,
     record: Option<ProcessRecord>,
+    /// When we came to hold it: [`now`].
+    since: u64,
+}
+
+/// A root process that has ended.
+#[derive(Clone, Copy)]
+struct Ended {
+    exit: Exit,
+    /// Nothing of it is left in the table of processes.
+    reaped: bool,
 }
 
 /// How the processes that a root has started are told.
 enum KinGroup {
     /// They live in its control group.
-    Cgroup(Cgroup),
+    Cgroup(Arc<Cgroup>),
     /// By session, process group, descent and environment.
     Family(Family),
 }
@@ -49,15 +63,15 @@ impl Kin {
 
 impl Process {
     /// Takes a child of this process. Needs a runtime.
-    pub(super) fn new(pid: i32, pidfd: Pidfd, cgroup: Option<Cgroup>, kin: Kin) -> io::Result<Process> {
+    pub(super) fn new(pid: i32, pidfd: Pidfd, cgroup: Option<Arc<Cgroup>>, kin: Kin) -> io::Result<Process> {
         // Not waited for yet, so its state can be read even if it has ended already.
         let record =
-            kin.mark.as_ref().map(|mark| keep::of_newborn(pid, cgroup.as_ref(), mark)).transpose()?;
+            kin.mark.as_ref().map(|mark| keep::of_newborn(pid, cgroup.as_deref(), mark)).transpose()?;
         let kin = match cgroup {
             Some(cgroup) => KinGroup::Cgroup(cgroup),
             None => KinGroup::Family(Family::of(pid, proc::stat(pid)?.start, kin.marks)),
         };
-        Ok(Process { pid, pidfd: pidfd.watched()?, exit: Mutex::new(None), kin, record })
+        Ok(Process { pid, pidfd: pidfd.watched()?, exit: Mutex::new(None), kin, record, since: now() })
     }
 
     /// Takes a process that an earlier life of this program started and that was found to be the one. Needs a runtime.
@@ -68,13 +82,14 @@ impl Process {
         record: ProcessRecord,
     ) -> io::Result<Process> {
         let kin = match (cgroup, &record.root) {
-            (Some(cgroup), _) => KinGroup::Cgroup(cgroup),
+            (Some(cgroup), _) => KinGroup::Cgroup(Arc::new(cgroup)),
             (None, root) => {
                 survivors::adopt_orphans();
                 KinGroup::Family(Family::adopted(pid, root.map_or(0, |root| root.start), &record.mark))
             }
         };
-        Ok(Process { pid, pidfd: pidfd.watched()?, exit: Mutex::new(None), kin, record: Some(record) })
+        let record = Some(record);
+        Ok(Process { pid, pidfd: pidfd.watched()?, exit: Mutex::new(None), kin, record, since: now() })
     }
 
     /// What finds it again after this program has ended; `None`: it ends with this program.
@@ -87,7 +102,7 @@ impl Process {
         self.pid.unsigned_abs()
     }
 
-    /// Resolves once the root process has ended. May be awaited again and by several.
+    /// Resolves once the root process has ended. May be awaited again and by several. It is a zombie until it is reaped.
     pub async fn exited(&self) -> Exit {
         loop {
             if let Some(exit) = self.collect() {
@@ -102,6 +117,19 @@ impl Process {
                 // The runtime goes down, and nobody acts on the answer any more.
                 Err(_) => return Exit::Unknown,
             }
+        }
+    }
+
+    /// Takes the root process out of the table of processes, if it has ended. Apart from its exit, because what the kernel has to
+    /// do for it takes as long as a few system calls, and a restart need not wait for that.
+    pub fn reap(&self) {
+        let mut ended = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ended) = ended.as_mut().filter(|ended| !ended.reaped) {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            // ECHILD: it is not our child, or somebody else in this program has waited for it.
+            let _ = waitid(WaitId::PidFd(self.pidfd.get_ref().as_fd()), options);
+            ended.reaped = true;
+            survivors::forget(self.pid);
         }
     }
 
@@ -124,6 +152,16 @@ impl Process {
                 family.kill(Some(self.pidfd.get_ref())).map(drop)
             }
         }
+    }
+
+    /// The root process is gone: hands out its place, for the next process of the same agent, if it has left nothing there.
+    /// `None`: what it left is to be dealt with first.
+    pub fn vacate(&self) -> Option<Vacated> {
+        let KinGroup::Cgroup(cgroup) = &self.kin else { return None };
+        // Somebody else may have killed the group, which does not show, and then nothing can be born in it.
+        let killed_at_birth = self.collect() == Some(Exit::Signal(Signal::KILL.as_raw() as u8))
+            && now() - self.since < BIRTH_NANOS_MAX;
+        (!killed_at_birth && cgroup.is_as_new()).then(|| Vacated::new(Arc::clone(cgroup)))
     }
 
     /// The root process is gone: kills what it left, and says how many there were.
@@ -156,12 +194,12 @@ impl Process {
         member && !peer.is_gone()
     }
 
-    /// The exit status, once there is one. It can be had from the kernel only once, so it is kept.
+    /// The exit status, once there is one.
     fn collect(&self) -> Option<Exit> {
-        let mut exit = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
-        if exit.is_none() {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-            *exit = match waitid(WaitId::PidFd(self.pidfd.get_ref().as_fd()), options) {
+        let mut ended = self.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.is_none() {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            let exit = match waitid(WaitId::PidFd(self.pidfd.get_ref().as_fd()), options) {
                 Ok(None) | Err(Errno::INTR) => None,
                 Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
                     (Some(code), _) => Exit::Code(code.unsigned_abs()),
@@ -172,11 +210,9 @@ impl Process {
                 Err(_) if self.pidfd.get_ref().has_ended() => Some(Exit::Unknown),
                 Err(_) => None,
             };
-            if exit.is_some() {
-                survivors::forget(self.pid);
-            }
+            *ended = exit.map(|exit| Ended { exit, reaped: false });
         }
-        *exit
+        ended.map(|ended| ended.exit)
     }
 }
 
@@ -184,6 +220,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         // If it has ended, this is the last chance to keep it from staying a zombie.
         self.collect();
+        self.reap();
         survivors::forget(self.pid);
     }
 }
@@ -208,7 +245,7 @@ mod tests {
                 ..Command::new("/bin/sleep", "group")
             };
             let (mut process, _output) = launch::run(&Station::own(), &command).await.unwrap();
-            process.kin = KinGroup::Cgroup(Cgroup::create(&folder, "").unwrap());
+            process.kin = KinGroup::Cgroup(Arc::new(Cgroup::create(&folder, "").unwrap()));
             process.kill_all().unwrap();
             let exit = tokio::time::timeout(std::time::Duration::from_secs(10), process.exited()).await;
             std::fs::remove_dir_all(&folder).unwrap();

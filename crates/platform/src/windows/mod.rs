@@ -123,7 +123,7 @@ pub use {
     program::check_program,
     sessions::Sessions,
     signals::Signals,
-    spawn::{Launched, launch},
+    spawn::{Launched, Vacated, launch, relaunch},
     station::Station,
     trust::{writable_by_others, writable_without_elevation},
 };

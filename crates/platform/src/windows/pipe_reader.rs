@@ -62,8 +62,15 @@ pub(super) fn nothing() -> io::Result<OwnedHandle> {
 
 /// Lets a handle be inherited by a process that is created with it in its list.
 pub(super) fn inherit(handle: &OwnedHandle) -> io::Result<()> {
+    set_inheritance(handle, HANDLE_FLAG_INHERIT)
+}
+
+/// Lets a handle be inherited no more.
+pub(super) fn disinherit(handle: &OwnedHandle) -> io::Result<()> {
+    set_inheritance(handle, 0)
+}
+
+fn set_inheritance(handle: &OwnedHandle, flag: u32) -> io::Result<()> {
     // SAFETY: the handle is alive.
-    succeeded(unsafe {
-        SetHandleInformation(handle.as_raw_handle(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT)
-    })
+    succeeded(unsafe { SetHandleInformation(handle.as_raw_handle(), HANDLE_FLAG_INHERIT, flag) })
 }

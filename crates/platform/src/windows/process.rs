@@ -8,7 +8,7 @@ use super::job::Job;
 use super::root::Root;
 use super::wait::Wait;
 use super::{errand, kin};
-use crate::{Exit, Peer, ProcessRecord};
+use crate::{Exit, Peer, ProcessRecord, Vacated};
 
 /// The exit code of what we kill, as the task manager has it.
 pub(super) const KILLED: u32 = 1;
@@ -80,6 +80,14 @@ impl Process {
             Group::Job(job) => job.terminate(KILLED),
             Group::Kin => self.kill_kin().and(self.root.terminate(KILLED)),
         }
+    }
+
+    /// Nothing to do: a process is gone with the last handle to it.
+    pub fn reap(&self) {}
+
+    /// Hands out nothing: every job is a new one.
+    pub fn vacate(&self) -> Option<Vacated> {
+        None
     }
 
     /// The root process is gone: kills what it left, and says how many there were.

@@ -10,10 +10,10 @@ use super::create::{Birth, Console};
 use super::credentials::Desktop;
 use super::image::Image;
 use super::job::Job;
-use super::pipe_reader::nothing;
+use super::pipe_reader::{disinherit, nothing};
 use super::process::KILLED;
 use super::{keep, refusal};
-use crate::{Command, LaunchError, Output, Process, Station};
+use crate::{Command, LaunchError, Output, OutputEnd, Process, Station};
 
 /// How many processes are created at once. Each takes a thread, and more would only wait for one another.
 const CREATED_AT_ONCE_MAX: usize = 8;
@@ -27,6 +27,16 @@ pub struct Launched {
     pub stdout: Output,
     /// What it writes to its standard error.
     pub stderr: Output,
+    /// For saying that it has ended, to either.
+    pub ends: [OutputEnd; 2],
+}
+
+/// Where a process lived that has ended: nowhere, since every job is a new one.
+pub struct Vacated(());
+
+/// Starts a program as [`launch`] does.
+pub async fn relaunch(station: &Station, command: &Command, _: Vacated) -> Result<Launched, LaunchError> {
+    launch(station, command).await
 }
 
 /// Starts a program at a station, in a job of its own. Its standard input is empty; of our handles it inherits the ends of its
@@ -34,10 +44,20 @@ pub struct Launched {
 pub async fn launch(station: &Station, command: &Command) -> Result<Launched, LaunchError> {
     let refused = |source| refusal::launch(&command.program, source);
     let [(stdout, stdout_writer), (stderr, stderr_writer)] = outputs(command).map_err(refused)?;
+    let writers = [stdout_writer, stderr_writer];
     let (station, command) = (station.clone(), command.clone());
     let program = command.program.clone();
-    let process = aside(program, move || start(&station, &command, [stdout_writer, stderr_writer])).await?;
-    Ok(Launched { process, stdout, stderr })
+    let started = move || {
+        let process = start(&station, &command, &writers)?;
+        writers
+            .iter()
+            .try_for_each(disinherit)
+            .map_err(|source| refusal::launch(&command.program, source))?;
+        Ok((process, writers))
+    };
+    let (process, [stdout_writer, stderr_writer]) = aside(program, started).await?;
+    let ends = [stdout.end_with(stdout_writer), stderr.end_with(stderr_writer)];
+    Ok(Launched { process, stdout, stderr, ends })
 }
 
 /// Does it on a thread of its own: a virus scanner looks at the program first, and a disk or a domain may be slow, and nobody
@@ -62,7 +82,7 @@ fn outputs(command: &Command) -> io::Result<[(Output, OwnedHandle); 2]> {
 fn start(
     station: &Station,
     command: &Command,
-    [stdout, stderr]: [OwnedHandle; 2],
+    [stdout, stderr]: &[OwnedHandle; 2],
 ) -> Result<Process, LaunchError> {
     let credentials = station.credentials(command)?;
     let mut image = Image::new(command, credentials.as_ref())?;

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bilayer_platform::{Command, Launched, Output};
+use bilayer_platform::{Command, LaunchError, Launched, Output, OutputEnd, Station};
 use tokio::io::AsyncReadExt as _;
 
 /// Runs a test on a loop like the service's own.
@@ -48,9 +48,16 @@ pub(crate) fn program(path: &str, args: &[&str]) -> Command {
     }
 }
 
-/// Launches at this program's own station.
+/// Launches at this program's own station. What it prints ends with it.
 pub(crate) async fn start(command: &Command) -> Launched {
-    bilayer_platform::launch(&bilayer_platform::Station::own(), command).await.unwrap()
+    start_at(&Station::own(), command).await.unwrap()
+}
+
+/// Launches at a station. What it prints ends with it.
+pub(crate) async fn start_at(station: &Station, command: &Command) -> Result<Launched, LaunchError> {
+    let mut launched = bilayer_platform::launch(station, command).await?;
+    launched.ends = [OutputEnd::default(), OutputEnd::default()];
+    Ok(launched)
 }
 
 /// All that a program writes until nobody holds the pipe any more.

@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use bilayer_platform::{Command, Launched, Output, Station};
+use bilayer_platform::{Command, Launched, Output, OutputEnd, Station};
 use tokio::io::AsyncReadExt as _;
 
 /// Says which part a copy of the test program plays; absent in the test itself.
@@ -57,8 +57,11 @@ pub(crate) fn child_role(name: &str) -> std::process::Command {
     child
 }
 
+/// What it prints ends with it.
 pub(crate) async fn start(command: &Command) -> Launched {
-    bilayer_platform::launch(&Station::own(), command).await.unwrap()
+    let mut launched = bilayer_platform::launch(&Station::own(), command).await.unwrap();
+    launched.ends = [OutputEnd::default(), OutputEnd::default()];
+    launched
 }
 
 /// Runs a test on a loop like the service's own.

@@ -67,7 +67,8 @@ impl Driver {
         tracing::info!(%agent, %session, %user, pid, generation, "taken over from an earlier start of the service");
         let prints = match self.outputs().map(|outputs| (outputs.resume(&record.label), outputs)) {
             Some((Ok(Some((stdout, stderr))), outputs)) => {
-                Some(Prints { stdout, stderr, files: Some((outputs, record.label.clone())) })
+                let ends = [stdout.end(), stderr.end()];
+                Some(Prints { stdout, stderr, ends, files: Some((outputs, record.label.clone())) })
             }
             Some((Err(error), _)) => {
                 tracing::warn!(%agent, %session, "cannot read what it prints: {error}");

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bilayer_core::{Action, Event, HoldReason, InstanceKey, State, StopReason, Time};
 use bilayer_ipc::agent::{SessionChanged, Stop};
 use bilayer_ipc::method;
+use bilayer_platform::Process;
 use jiff::Timestamp;
 
-use super::runs::Run;
 use super::{Driver, status, translate};
 use crate::log::id;
 use crate::observe::Observation;
@@ -31,26 +31,9 @@ impl Driver {
                     self.report(instance, "kill the process", outcome);
                 }
             }
-            Action::Sweep(instance, generation) => {
-                if let Some(run) = self.runs.take(instance, generation) {
-                    let swept = run.process.sweep();
-                    self.forget_record(&run, swept.is_ok());
-                    match swept {
-                        Ok(0) => {}
-                        Ok(left) => {
-                            let (agent, session) = (self.name_of(instance), self.session_of(instance));
-                            tracing::info!(%agent, %session, "killed {left} processes that the agent left behind");
-                        }
-                        Err(error) => self.report(instance, "kill what the agent left behind", Err(error)),
-                    }
-                }
-            }
+            Action::Sweep(instance, generation) => self.bury(instance, generation, Self::sweep),
             Action::LeaveSurvivors(instance, generation) => {
-                if let Some(run) = self.runs.take(instance, generation) {
-                    let outcome = run.process.leave();
-                    self.forget_record(&run, outcome.is_ok());
-                    self.report(instance, "let go of what the agent left behind", outcome);
-                }
+                self.bury(instance, generation, Self::leave_survivors);
             }
             Action::Abandon(instance, generation) => self.abandon(instance, generation),
             Action::TellSession(instance, generation) => self.tell_session(instance, generation),
@@ -68,6 +51,54 @@ impl Driver {
         }
     }
 
+    /// The root process of a run is gone, and so is what is held for it; `rest` deals with what it left, if it left anything.
+    fn bury(
+        &mut self,
+        instance: InstanceKey,
+        generation: u32,
+        rest: fn(&Self, InstanceKey, &Process) -> bool,
+    ) {
+        let Some(run) = self.runs.take(instance, generation) else { return };
+        let is_gone = match run.process.vacate() {
+            Some(vacated) => {
+                self.vacated.push((instance, vacated));
+                true
+            }
+            None => {
+                self.tell_exits();
+                rest(self, instance, &run.process)
+            }
+        };
+        // Else it is for the next start to look at again.
+        if let Some(kept) = run.kept.as_ref().filter(|_| is_gone) {
+            self.records.forget(&kept.record);
+        }
+    }
+
+    /// Returns whether nothing is left.
+    fn sweep(&self, instance: InstanceKey, process: &Process) -> bool {
+        match process.sweep() {
+            Ok(0) => true,
+            Ok(left) => {
+                let (agent, session) = (self.name_of(instance), self.session_of(instance));
+                tracing::info!(%agent, %session, "killed {left} processes that the agent left behind");
+                true
+            }
+            Err(error) => {
+                self.report(instance, "kill what the agent left behind", Err(error));
+                false
+            }
+        }
+    }
+
+    /// Returns whether all that is left could be let go of.
+    fn leave_survivors(&self, instance: InstanceKey, process: &Process) -> bool {
+        let outcome = process.leave();
+        let is_gone = outcome.is_ok();
+        self.report(instance, "let go of what the agent left behind", outcome);
+        is_gone
+    }
+
     /// The service ends and this agent does not: the next life of the service finds it by what is written down.
     fn abandon(&mut self, instance: InstanceKey, generation: u32) {
         if self.runs.of(instance, generation).is_none() {
@@ -78,13 +109,6 @@ impl Driver {
         tracing::info!(%agent, %session, generation, "lives on without the service");
         self.abandoned += 1;
         drop(self.runs.take(instance, generation));
-    }
-
-    /// Nothing is left of a process, unless something could not be ended: that is for the next start to look at again.
-    fn forget_record(&self, run: &Run, is_gone: bool) {
-        if let Some(kept) = run.kept.as_ref().filter(|_| is_gone) {
-            self.records.forget(&kept.record);
-        }
     }
 
     fn ask_to_stop(&mut self, instance: InstanceKey, generation: u32, reason: StopReason, deadline: Time) {
@@ -106,6 +130,7 @@ impl Driver {
 
     /// The state of an instance changed: one line in the log, and a new `since`.
     fn changed(&mut self, instance: InstanceKey) {
+        self.tell_exits();
         let Some(view) = self.core.instance(instance) else {
             self.notes.remove(&instance);
             if instance.logon.is_machine() {
@@ -139,14 +164,21 @@ impl Driver {
         }
     }
 
-    /// The root process ended.
+    /// The root process ended. What is said of it is said once its successor is on its way.
     pub(super) fn hear_exit(&mut self, instance: InstanceKey, generation: u32, exit: bilayer_platform::Exit) {
         if self.runs.of(instance, generation).is_some() {
             self.notes.entry(instance).or_default().exited_at = Some(Timestamp::now());
+            self.untold.push((instance, generation, exit));
+        }
+        self.pending.push_back(Event::Exited(instance, generation, translate::exit(exit)));
+    }
+
+    /// Says which processes have ended. Before whatever else is said of them.
+    pub(super) fn tell_exits(&mut self) {
+        for (instance, generation, exit) in std::mem::take(&mut self.untold) {
             let (agent, session) = (self.name_of(instance), self.session_of(instance));
             tracing::info!(%agent, %session, generation, "ended: {exit}");
         }
-        self.pending.push_back(Event::Exited(instance, generation, translate::exit(exit)));
     }
 
     fn report(&self, instance: InstanceKey, tried: &str, outcome: std::io::Result<()>) {

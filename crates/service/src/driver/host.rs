@@ -59,12 +59,12 @@ impl Driver {
     }
 
     /// Tells the service manager that the loop goes round, and what there is where that is something else than before: after
-    /// all that followed from a piece of news, so that a restart of an agent is none.
+    /// all that followed from a piece of news, and with what is about to run, so that a restart of an agent is none.
     pub(super) fn look_alive(&mut self) {
         let Some(host) = &self.host else { return };
         host.alive();
-        let workers = self.runs.count_workers();
-        let now = (self.runs.count() - workers, self.seats.len(), workers);
+        let (agents, workers) = self.runs.count_with_underway();
+        let now = (agents, self.seats.len(), workers);
         if self.stopping || self.told.replace(now) == Some(now) {
             return;
         }

@@ -90,7 +90,7 @@ impl Driver {
         &mut self,
         instance: InstanceKey,
         generation: u32,
-        Launched { process, stdout, stderr }: Launched,
+        Launched { process, stdout, stderr, ends }: Launched,
         Ready { token, endpoint, record }: Ready,
     ) {
         let process = Arc::new(process);
@@ -101,7 +101,7 @@ impl Driver {
             pid: process.pid(),
         };
         let files = self.outputs.clone().zip(record.as_ref().map(|record| record.label.clone()));
-        let prints = Some(Prints { stdout, stderr, files });
+        let prints = Some(Prints { stdout, stderr, ends, files });
         let watched = Arc::clone(&process);
         tokio::spawn(watch::watch(instance, generation, watched, prints, origin, self.news.clone()));
         self.notes.entry(instance).or_default().error = None;
@@ -117,6 +117,7 @@ impl Driver {
     }
 
     pub(super) fn launch_failed(&mut self, instance: InstanceKey, generation: u32, failed: Failed) {
+        self.tell_exits();
         let note = self.notes.entry(instance).or_default();
         // A failure that repeats is one line in the log, not one a second.
         if note.error.as_deref() != Some(&*failed.text) {
@@ -188,7 +189,13 @@ impl Driver {
             // Said when it is written down again with its process, and fails again.
             tracing::debug!("cannot write down a launch: {error}");
         }
-        let launching = Box::pin(async move { bilayer_platform::launch(&station, &command).await });
+        let vacated = self.vacated.extract_if(.., |(of, _)| *of == instance).next();
+        let launching = Box::pin(async move {
+            match vacated {
+                Some((_, vacated)) => bilayer_platform::relaunch(&station, &command, vacated).await,
+                None => bilayer_platform::launch(&station, &command).await,
+            }
+        });
         Ok((launching, Ready { token, endpoint, record }))
     }
 

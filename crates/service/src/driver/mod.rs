@@ -37,7 +37,7 @@ use bilayer_core::{Event, InstanceKey, Logon, LogonTable, SpecId, StopReason, Su
 use bilayer_ipc::agent::{PowerChanged, PowerEvent};
 use bilayer_ipc::control::{Power, ServiceMode};
 use bilayer_ipc::{Limits, method};
-use bilayer_platform::{Alarm, Dirs, Outputs, ServiceHost, Signal};
+use bilayer_platform::{Alarm, Dirs, Exit, Outputs, ServiceHost, Signal, Vacated};
 use jiff::Timestamp;
 use tokio::sync::watch as latest;
 use tokio::sync::{Notify, mpsc};
@@ -74,6 +74,10 @@ pub(crate) struct Driver {
     seats: BTreeMap<Logon, Seat>,
     posts: BTreeMap<SpecId, Post>,
     runs: Runs,
+    /// Where processes lived that have ended, for those that are started in the same breath.
+    vacated: Vec<(InstanceKey, Vacated)>,
+    /// Ends that are not in the log yet.
+    untold: Vec<(InstanceKey, u32, Exit)>,
     notes: HashMap<InstanceKey, Note>,
     records: Records,
     /// Where kept agents print to, once one did.
@@ -170,6 +174,8 @@ impl Driver {
                 self.execute(action);
             }
         }
+        self.vacated.clear();
+        self.tell_exits();
     }
 
     /// Takes one piece of news.

@@ -131,9 +131,11 @@ impl Runs {
         self.running.len()
     }
 
-    /// How many of them are workers'.
-    pub(super) fn count_workers(&self) -> usize {
-        self.workers
+    /// How many agents and how many workers run or are being started.
+    pub(super) fn count_with_underway(&self) -> (usize, usize) {
+        let workers = self.underway.keys().filter(|key| key.logon.is_machine()).count();
+        let agents = self.underway.len() - workers;
+        (self.running.len() - self.workers + agents, self.workers + workers)
     }
 
     /// Every process with its instance.

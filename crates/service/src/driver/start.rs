@@ -98,6 +98,8 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
         seats: BTreeMap::new(),
         posts: BTreeMap::new(),
         runs: Runs::default(),
+        vacated: Vec::new(),
+        untold: Vec::new(),
         notes: HashMap::new(),
         records: Records::of(&dirs),
         outputs: None,

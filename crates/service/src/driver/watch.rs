@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bilayer_core::InstanceKey;
-use bilayer_platform::{Output, Outputs, Process};
+use bilayer_platform::{Output, OutputEnd, Outputs, Process};
 use tokio::sync::mpsc;
 
 use super::news::News;
@@ -19,6 +19,8 @@ const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct Prints {
     pub(super) stdout: Output,
     pub(super) stderr: Output,
+    /// For saying to both that it has ended.
+    pub(super) ends: [OutputEnd; 2],
     /// Where it prints to files: in which folder, and under which label.
     pub(super) files: Option<(Outputs, String)>,
 }
@@ -32,13 +34,13 @@ pub(super) async fn watch(
     origin: Origin,
     news: mpsc::Sender<News>,
 ) {
-    let Some(Prints { stdout, stderr, files }) = prints else {
+    let Some(Prints { stdout, stderr, ends, files }) = prints else {
         let exit = process.exited().await;
         // A service that ends hears nothing.
         let _ = news.send(News::Exited(instance, generation, exit)).await;
+        process.reap();
         return;
     };
-    let ends = [stdout.end(), stderr.end()];
     let mut printed = capture(stdout, stderr, origin);
     let mut silent = false;
     let exit = loop {
@@ -48,13 +50,14 @@ pub(super) async fn watch(
             () = &mut printed, if !silent => silent = true,
         }
     };
-    ends.iter().for_each(bilayer_platform::OutputEnd::announce);
     // Before the last lines: a restart does not wait for what a dead process printed.
     if news.send(News::Exited(instance, generation, exit)).await.is_err() {
         return;
     }
+    tokio::task::yield_now().await;
+    process.reap();
+    ends.into_iter().for_each(OutputEnd::announce);
     if !silent {
-        tokio::task::yield_now().await;
         // The lines are in the log when it is given up; nothing else is lost.
         let _ = tokio::time::timeout(LAST_LINES_WITHIN, printed).await;
     }

@@ -19,6 +19,7 @@ mod strings;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ use super::cgroup::{self, Cgroup};
 use super::pidfd::Pidfd;
 use super::process::Kin;
 use super::survivors;
-use crate::{Command, LaunchError, LaunchErrorKind, Output, Process, Station, check_program};
+use super::vacated::Vacated;
+use crate::{Command, LaunchError, LaunchErrorKind, Output, OutputEnd, Process, Station, check_program};
 
 /// How long a child may take from its birth to its program. Slow disks are within it; a child that its user has stopped is not.
 const EXECUTE_WITHIN: Duration = Duration::from_secs(5);
@@ -46,6 +48,8 @@ pub struct Launched {
     pub stdout: Output,
     /// What it writes to its standard error.
     pub stderr: Output,
+    /// For saying that it has ended, to either.
+    pub ends: [OutputEnd; 2],
 }
 
 /// Starts a program at a station. Called on the thread of the loop, which must live as long as the program may: the
@@ -56,6 +60,23 @@ pub struct Launched {
 /// The child is born at the first poll. Waiting for it takes no thread, because between its birth and its program it may hang
 /// for as long as its user likes: stopped by a signal, or in a home folder on a file system of the user's own making.
 pub async fn launch(station: &Station, command: &Command) -> Result<Launched, LaunchError> {
+    begin(station, command, None).await
+}
+
+/// Starts a program as [`launch`] does, in the place of one that has ended, if it is to run where that ran.
+pub async fn relaunch(
+    station: &Station,
+    command: &Command,
+    vacated: Vacated,
+) -> Result<Launched, LaunchError> {
+    begin(station, command, Some(vacated)).await
+}
+
+async fn begin(
+    station: &Station,
+    command: &Command,
+    vacated: Option<Vacated>,
+) -> Result<Launched, LaunchError> {
     let facts = station.facts();
     if facts.become_user.is_some() {
         check_program(&command.program, command.trust_writable_program)?;
@@ -73,9 +94,9 @@ pub async fn launch(station: &Station, command: &Command) -> Result<Launched, La
         ));
     }
     station.ready()?;
-    let cgroup = birthplace(station, command)?;
+    let cgroup = birthplace(station, command, vacated)?;
     let enter = |source| failure::busy("enter the control group of", command, source);
-    let entrance = cgroup.as_ref().map(Cgroup::entrance).transpose().map_err(enter)?.flatten();
+    let entrance = cgroup.as_deref().map(Cgroup::entrance).transpose().map_err(enter)?.flatten();
     let place = match (&cgroup, &entrance) {
         (Some(_), Some(entrance)) => Place::Enters(entrance.as_fd()),
         (Some(group), None) => Place::In(group.as_fd()),
@@ -88,6 +109,7 @@ pub async fn launch(station: &Station, command: &Command) -> Result<Launched, La
         process: Process::new(born.pid, born.pidfd, cgroup, Kin::of(command)).map_err(watch)?,
         stdout: born.stdout,
         stderr: born.stderr,
+        ends: born.ends,
     })
 }
 
@@ -110,13 +132,17 @@ pub(super) async fn run(station: &Station, command: &Command) -> Result<(Process
 }
 
 /// The group that the process is born in. Where there can be none, it is told by process group and descent.
-fn birthplace(station: &Station, command: &Command) -> Result<Option<Cgroup>, LaunchError> {
+fn birthplace(
+    station: &Station,
+    command: &Command,
+    vacated: Option<Vacated>,
+) -> Result<Option<Arc<Cgroup>>, LaunchError> {
     static WARNED: AtomicBool = AtomicBool::new(false);
 
     let facts = station.facts();
     let why = match &facts.scope {
         None => "no control group of version 2 is at this program's disposal".to_owned(),
-        Some(scope) => match Cgroup::create(scope, &command.name) {
+        Some(scope) => match Vacated::or_new(vacated, scope, &command.name) {
             Ok(group) => return Ok(Some(group)),
             Err(source) if source.kind() == io::ErrorKind::NotFound && facts.become_user.is_some() => {
                 let subject = scope.display().to_string();
@@ -147,6 +173,7 @@ struct Born {
     pidfd: Pidfd,
     stdout: Output,
     stderr: Output,
+    ends: [OutputEnd; 2],
 }
 
 /// Where a child is born.
@@ -176,7 +203,8 @@ fn bear(station: &Station, place: Place<'_>, command: &Command) -> Result<Newbor
     let (pid, pidfd) = clone::clone(&orders, group, !plan.becomes_other())
         .map_err(|source| failure::clone(command, source))?;
     // The child's copy of the report's end is the last one from here on, or the pipe would not end when the program runs.
-    let born = Born { pid, pidfd: Pidfd::new(pidfd), stdout: stdout.0, stderr: stderr.0 };
+    let ends = [stdout.0.end_with(stdout.1), stderr.0.end_with(stderr.1)];
+    let born = Born { pid, pidfd: Pidfd::new(pidfd), stdout: stdout.0, stderr: stderr.0, ends };
     Ok(Newborn { born, report: report.0, folder: plan.folder() })
 }
 
