@@ -111,9 +111,9 @@ pub use system::shutdown_delay;
 #[cfg(feature = "host")]
 pub use system::{
     Alarm, CONSOLE_WINDOWS, ENDPOINT_PER, Launched, Listener, Peer, Process, Sessions, Signals, Station,
-    Vacated, check_program, forget_startup, harden, has_session_tracking, helper_main, is_privileged, launch,
-    notify_user, now, raise_descriptor_limit, read_private, relaunch, server_identity, share_one_heap,
-    writable_by_others, write_private,
+    Vacated, check_program, empty_file, forget_startup, harden, has_session_tracking, helper_main,
+    is_privileged, launch, notify_user, now, open_to_append, raise_descriptor_limit, read_private, relaunch,
+    server_identity, share_one_heap, writable_by_others, write_private,
 };
 #[cfg(feature = "host")]
 pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};

@@ -12,6 +12,8 @@ mod account;
 #[cfg(feature = "host")]
 mod alarm;
 #[cfg(feature = "host")]
+mod append;
+#[cfg(feature = "host")]
 mod bus;
 #[cfg(feature = "host")]
 mod cgroup;
@@ -89,6 +91,7 @@ pub use stream::{Stream, connect, connect_control};
 pub use {
     account::{WORKER_ACCOUNTS, check_worker_account, knows_group, knows_user},
     alarm::Alarm,
+    append::{empty_file, open_to_append},
     clock::now,
     descriptors::raise_descriptor_limit,
     endpoint::{ENDPOINT_PER, Listener},

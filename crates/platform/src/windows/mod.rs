@@ -26,6 +26,8 @@ mod account;
 #[cfg(feature = "host")]
 mod alarm;
 #[cfg(feature = "host")]
+mod append;
+#[cfg(feature = "host")]
 mod attributes;
 #[cfg(feature = "host")]
 mod clock;
@@ -108,6 +110,7 @@ pub use stream::{Stream, connect, connect_control};
 #[cfg(feature = "host")]
 pub use {
     alarm::Alarm,
+    append::{empty_file, open_to_append},
     clock::now,
     endpoint::{ENDPOINT_PER, Listener},
     event_log::EventLog,

@@ -1,9 +1,11 @@
 //! A log file that is rotated by size and age, with a bound on the total.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use bilayer_platform::{empty_file, open_to_append};
 
 /// When the file is rotated and how much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub(super) struct RollingFile {
 impl RollingFile {
     /// Opens the file, or makes it. Where the disk has no room for it, it is made when there is: that is no reason not to work.
     pub(super) fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
-        let file = match append_to(path) {
+        let file = match open_to_append(path) {
             Err(error) if is_for_want_of_room(&error) => None,
             file => Some(file?),
         };
@@ -80,7 +82,7 @@ impl RollingFile {
 
     fn write(&mut self, text: &str) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(append_to(&self.path)?);
+            self.file = Some(open_to_append(&self.path)?);
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         if let Err(error) = file.write_all(text.as_bytes()) {
@@ -110,7 +112,7 @@ impl RollingFile {
             if kept == 0 { fs::remove_file(&self.path) } else { fs::rename(&self.path, self.numbered(1)) };
         if moved.is_err() {
             // It cannot be moved, so it is emptied: the bound on the total holds whatever happens.
-            let _ = OpenOptions::new().write(true).truncate(true).open(&self.path);
+            let _ = empty_file(&self.path);
         }
         self.bytes = 0;
         self.begun = SystemTime::now();
@@ -122,7 +124,7 @@ impl RollingFile {
         let kept = self.rotation.kept();
         for number in 1..=FILES_MAX {
             let path = self.numbered(number);
-            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
             let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok());
             if number > kept || age.is_some_and(|age| age >= self.rotation.max_age) {
                 let _ = fs::remove_file(&path);
@@ -137,10 +139,6 @@ impl RollingFile {
 
 fn is_for_want_of_room(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-}
-
-fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl Settings {
 ///
 /// # Errors
 ///
-/// The file cannot be opened, or this process has a `tracing` subscriber already.
+/// The file cannot be opened, or it is a link or no regular file, or this process has a `tracing` subscriber already.
 pub fn install(settings: Settings) -> Result<(), LogError> {
     let file = match settings.file {
         None => None,
