@@ -153,6 +153,14 @@ impl Supervisor {
         self.slots.iter().map(|(key, slot)| (key, &slot.view))
     }
 
+    /// Whether a launch that is not answered yet is of use. One that takes time can be answered with `LaunchFailed` as soon as it is
+    /// not: its process would only be stopped again.
+    pub fn wants_launch(&self, key: InstanceKey, generation: u32) -> bool {
+        let slot = self.slots.get(key).filter(|slot| slot.view.generation == generation);
+        slot.zip(self.specs.get(key.spec))
+            .is_some_and(|(slot, entry)| slot.wants_launch(&self.mode, &entry.spec))
+    }
+
     /// A spec of the configuration, or one that was removed from it while the last of its instances end.
     pub fn spec(&self, id: SpecId) -> Option<&Spec> {
         self.specs.get(id).map(|entry| &entry.spec)

@@ -34,12 +34,12 @@ impl Slot {
     /// The process of a stop ended.
     pub(super) fn stopped(&mut self, cx: &mut Context<'_>, exit: Exit) -> Fate {
         self.note_exit(cx, exit);
-        if self.is_outdated(cx) {
+        if self.is_outdated(cx.spec) {
             self.forget();
         }
         match self.after {
             After::Settle => self.advance(cx),
-            After::Fail if self.is_outdated(cx) => self.advance(cx),
+            After::Fail if self.is_outdated(cx.spec) => self.advance(cx),
             After::Fail if cx.spec.restart.on == RestartOn::Never => self.release(cx),
             After::Fail => self.fail(cx, Duration::ZERO),
             After::Hold => self.hold(cx, HoldReason::Operator),
@@ -52,7 +52,7 @@ impl Slot {
         if self.after == After::Hold {
             return self.hold(cx, HoldReason::Operator);
         }
-        if self.must_stop(cx).is_some() {
+        if self.must_stop(cx.mode, cx.spec).is_some() {
             return self.advance(cx);
         }
         if self.is_healthy(cx) {
@@ -80,7 +80,7 @@ impl Slot {
         if self.after == After::Hold {
             return self.hold(cx, HoldReason::Operator);
         }
-        if self.must_stop(cx).is_some() {
+        if self.must_stop(cx.mode, cx.spec).is_some() {
             return self.advance(cx);
         }
         match failure.kind {

@@ -269,9 +269,16 @@ impl Slot {
         }
     }
 
+    /// Whether a launch under way is still of use: its process would not have to end at once.
+    pub(crate) fn wants_launch(&self, mode: &Mode, spec: &Spec) -> bool {
+        self.view.state == State::Starting
+            && self.after != After::Hold
+            && self.must_stop(mode, spec).is_none()
+    }
+
     /// Why a process of this instance must end now, if it must.
-    fn must_stop(&self, cx: &Context<'_>) -> Option<StopReason> {
-        match cx.mode {
+    fn must_stop(&self, mode: &Mode, spec: &Spec) -> Option<StopReason> {
+        match mode {
             Mode::Serving => {}
             Mode::Shutdown { .. } => return Some(StopReason::Shutdown),
             Mode::Final { why, .. } => return Some(*why),
@@ -280,13 +287,13 @@ impl Slot {
             Want::Unknown => None,
             Want::Gone(why) => Some(why),
             Want::Locked(_) => Some(StopReason::Locked),
-            Want::Run(_) => self.is_outdated(cx).then_some(StopReason::Reload),
+            Want::Run(_) => self.is_outdated(spec).then_some(StopReason::Reload),
         }
     }
 
     /// Whether it was launched from a spec that has changed since.
-    fn is_outdated(&self, cx: &Context<'_>) -> bool {
-        self.fingerprint != cx.spec.fingerprint
+    fn is_outdated(&self, spec: &Spec) -> bool {
+        self.fingerprint != spec.fingerprint
     }
 
     /// Forgets all failures.

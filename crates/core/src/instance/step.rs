@@ -130,7 +130,7 @@ impl Slot {
             self.hold_off,
             Some((_, WaitReason::BackOff | WaitReason::CrashLoop | WaitReason::Busy | WaitReason::NoAccount))
         );
-        if waits_for_program && want != Want::Unknown && self.is_outdated(cx) {
+        if waits_for_program && want != Want::Unknown && self.is_outdated(cx.spec) {
             self.forget();
         }
         self.advance(cx)
@@ -148,7 +148,7 @@ impl Slot {
 
     fn review_running(&mut self, cx: &mut Context<'_>, want: Want) -> Fate {
         self.want = want;
-        match self.must_stop(cx) {
+        match self.must_stop(cx.mode, cx.spec) {
             Some(why) => self.stop(cx, why, After::Settle),
             None => Fate::Stays,
         }
@@ -170,7 +170,9 @@ impl Slot {
 
     fn review_held(&mut self, cx: &mut Context<'_>, why: HoldReason, want: Want) -> Fate {
         let may_work_now = match why {
-            HoldReason::LaunchFailed | HoldReason::Limit => want.claim().is_some() && self.is_outdated(cx),
+            HoldReason::LaunchFailed | HoldReason::Limit => {
+                want.claim().is_some() && self.is_outdated(cx.spec)
+            }
             HoldReason::Operator | HoldReason::ExitCode | HoldReason::Goodbye => false,
         };
         if may_work_now {
@@ -232,7 +234,7 @@ impl Slot {
         self.started = cx.clock;
         let ready = if self.said_ready { Some(true) } else { cx.spec.ready_within.map(|_| false) };
         self.enter(cx, State::Running { since: cx.now, ready });
-        match (self.after, self.must_stop(cx)) {
+        match (self.after, self.must_stop(cx.mode, cx.spec)) {
             (After::Hold, _) if !cx.mode.is_ending() => self.stop(cx, StopReason::Operator, After::Hold),
             (after, Some(why)) => self.stop(cx, why, after),
             (After::Settle | After::Fail | After::Hold, None) => Fate::Stays,

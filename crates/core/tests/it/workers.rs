@@ -77,6 +77,41 @@ fn an_account_that_is_not_there_is_waited_for_and_a_new_configuration_tries_at_o
 }
 
 #[test]
+fn a_launch_under_way_is_of_use_until_its_process_would_have_to_end() {
+    let starting = || {
+        let mut world = World::unsettled(sync());
+        world.configure();
+        assert!(world.core.wants_launch(WORKER, 1) && !world.core.wants_launch(WORKER, 0));
+        world
+    };
+    let mut world = starting();
+    world.handle(Event::Operator(WORKER, Command::Stop));
+    assert!(!world.core.wants_launch(WORKER, 1));
+    world.handle(Event::Operator(WORKER, Command::Start));
+    assert!(world.core.wants_launch(WORKER, 1), "somebody wants it after all");
+    world.handle(Event::Operator(WORKER, Command::Stop));
+    assert_eq!(world.launch_failed(WORKER, FailureKind::Gone), []);
+    assert_eq!(world.state(WORKER), State::Held(HoldReason::Operator));
+
+    let mut world = starting();
+    assert_eq!(world.reload(|spec| spec.fingerprint = 1), []);
+    assert!(!world.core.wants_launch(WORKER, 1));
+    assert_eq!(world.launch_failed(WORKER, FailureKind::Gone), [Action::Launch(WORKER, 2)]);
+
+    let mut world = starting();
+    world.handle(Event::ShutdownAnnounced(secs(60)));
+    assert!(!world.core.wants_launch(WORKER, 1));
+    world.launch_failed(WORKER, FailureKind::Gone);
+    assert_eq!(world.waits(WORKER), Some(WaitReason::Shutdown));
+
+    let mut world = starting();
+    world.handle(Event::Stop(StopReason::ServiceStop, secs(60)));
+    assert!(!world.core.wants_launch(WORKER, 1));
+    assert!(world.launch_failed(WORKER, FailureKind::Gone).contains(&Action::Finished));
+    assert!(!running(sync()).core.wants_launch(WORKER, 1), "it was answered");
+}
+
+#[test]
 fn an_end_of_the_service_or_the_machine_is_its_end() {
     let mut world = running(sync());
     world.handle(Event::Connected(WORKER, 1));

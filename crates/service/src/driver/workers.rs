@@ -3,7 +3,7 @@
 //! Who a worker is, is asked anew at every launch, aside from the loop: an account can be made after the service, changed, and
 //! removed. What is known since is kept here, as the facts of a session are kept in its seat.
 
-use bilayer_core::{InstanceKey, SpecId};
+use bilayer_core::{Event, Failure, FailureKind, InstanceKey, SpecId};
 use bilayer_ipc::control::ServiceMode;
 use bilayer_platform::{LaunchError, Station, User};
 
@@ -85,6 +85,11 @@ impl Driver {
     /// The account was found, or was not, and what it was looked for can be done.
     fn hear_account(&mut self, instance: InstanceKey, errand: Errand, found: Result<Station, Failed>) {
         match (errand, found) {
+            // Somebody stopped it meanwhile, or the service ends: a process would be started for nothing.
+            (Errand::Launch(generation), _) if !self.core.wants_launch(instance, generation) => {
+                let gone = Failure { kind: FailureKind::Gone, os_error: 0 };
+                self.pending.push_back(Event::LaunchFailed(instance, generation, gone));
+            }
             (Errand::Launch(generation), Ok(station)) => {
                 self.take_post(instance.spec, station);
                 self.launch_ready(instance, generation);

@@ -30,12 +30,22 @@ impl Question {
     /// Asks in a child, which is killed when its time is up. A program that never said
     /// that its copies can be helpers ([`helper_main`](crate::helper_main)) asks by itself, on a thread that may be left behind.
     /// Needs a runtime.
+    ///
+    /// # Errors
+    /// `TimedOut`: there was no answer within 5 s, however long of that it had to wait for its turn. `NotFound`: there is none. Else
+    /// why it could not be asked.
     pub(super) async fn ask(self) -> io::Result<Account> {
+        let answer = tokio::time::timeout(ANSWER_WITHIN, self.ask_in_turn()).await;
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "the name service: no answer within 5 s");
+        answer.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn ask_in_turn(self) -> io::Result<Account> {
         let turn = ASKING.acquire().await.map_err(io::Error::other)?;
         if !helper::is_possible() {
             return self.ask_here(turn).await;
         }
-        // Whoever asks may stop listening; its child is seen to its end all the same, and its turn is over only then.
+        // Whoever asks may stop listening, also since its time is up; its child is seen to its end all the same, and its turn is over only then.
         let bounds = Bounds { within: ANSWER_WITHIN, length: answer::LENGTH_MAX };
         let child = tokio::spawn(async move { helper::look_up(&self.words(), bounds, turn).await });
         let answered = child.await.map_err(io::Error::other)?;
@@ -44,15 +54,9 @@ impl Question {
         answer::decode(&bytes)
     }
 
-    /// `_turn` is over with the time that it may take, or nobody could ask any more once that many are left behind.
+    /// `_turn` is over once nobody waits for the answer, or nobody could ask any more once that many are left behind.
     async fn ask_here(self, _turn: SemaphorePermit<'static>) -> io::Result<Account> {
-        let asking = tokio::task::spawn_blocking(move || self.answer());
-        match tokio::time::timeout(ANSWER_WITHIN, asking).await {
-            Ok(answer) => answer.map_err(io::Error::other)?,
-            Err(_) => {
-                Err(io::Error::new(io::ErrorKind::TimedOut, "the name service did not answer within 5 s"))
-            }
-        }
+        tokio::task::spawn_blocking(move || self.answer()).await.map_err(io::Error::other)?
     }
 
     /// Its answer, by the modules of the name service in this process.
@@ -106,5 +110,14 @@ mod tests {
             let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
             assert!(Question::of_words(&words).is_err(), "{words:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_wait_for_a_turn_is_part_of_the_time() {
+        let all = ASKING.acquire_many(ASKED_MAX as u32).await.unwrap();
+        tokio::time::pause();
+        let asked = tokio::time::timeout(ANSWER_WITHIN * 2, Question::Own.ask()).await;
+        assert_eq!(asked.expect("it is given up").unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(all);
     }
 }
