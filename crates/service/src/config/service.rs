@@ -235,8 +235,12 @@ impl super::Config {
     /// How long the system waits for the service after a shutdown was announced: what the file says, and otherwise as long as
     /// the most patient of its agents and workers needs.
     pub fn preshutdown_timeout(&self) -> Duration {
-        let longest = self.supervised().map(|(_, spec)| spec.grace).max().unwrap_or_default();
-        self.service.preshutdown_timeout.unwrap_or(PRESHUTDOWN_MIN.max(longest + TO_END))
+        self.service.preshutdown_timeout.unwrap_or(PRESHUTDOWN_MIN.max(self.longest_grace() + TO_END))
+    }
+
+    /// The longest time that any agent or worker is given to leave.
+    pub fn longest_grace(&self) -> Duration {
+        self.supervised().map(|(_, spec)| spec.grace).max().unwrap_or_default()
     }
 }
 

@@ -75,9 +75,4 @@ impl Driver {
         }
         host.status(&status);
     }
-
-    /// The longest time that any agent or worker is given to leave.
-    pub(super) fn longest_grace(&self) -> Duration {
-        self.config.supervised().map(|(_, spec)| spec.grace).max().unwrap_or_default()
-    }
 }

@@ -206,7 +206,7 @@ impl Driver {
             }
             News::Signal(Signal::Stop) => self.stop(StopReason::ServiceStop, STOP_WITHIN),
             News::Stop(reason, within) => {
-                let within = within.unwrap_or_else(|| self.longest_grace().max(STOP_WITHIN));
+                let within = within.unwrap_or_else(|| self.config.longest_grace().max(STOP_WITHIN));
                 self.stop(reason, within);
             }
             News::Signal(Signal::Reload) => self.read_config(None),
