@@ -158,7 +158,8 @@ fn a_flood_that_nobody_reads_is_left_out_but_for_its_end() {
     on_a_loop(async {
         let folder = Folder::new();
         let command = kept("echo up; exec sleep 75", &folder);
-        let launched = start(&command).await;
+        let mut launched = start(&command).await;
+        assert_eq!(line_of(&mut launched.stdout).await, "up");
         let file = OpenOptions::new().append(true).open(folder.0.join("output/desk.1.out")).unwrap();
         // Without blocks of its own, and read as what it is.
         file.set_len(1 << 40).unwrap();

@@ -222,6 +222,13 @@ pub(crate) fn pids_of_others(folder: &Path, prefix: &str) -> io::Result<Vec<i32>
     Ok(found)
 }
 
+/// Whether the out-of-memory killer kills all that lives in a group at once: `memory.oom.group` of it or of a group above.
+pub(crate) fn is_killed_as_one(folder: &Path) -> bool {
+    let groups = folder.ancestors().take_while(|group| *group != Path::new(MOUNT));
+    let mut settings = groups.filter_map(|group| fs::read(group.join("memory.oom.group")).ok());
+    settings.any(|setting| setting.trim_ascii() == b"1")
+}
+
 /// Whether the machine has the unified hierarchy, and it alone.
 pub(crate) fn is_unified() -> bool {
     statfs(MOUNT).is_ok_and(|found| found.f_type == CGROUP2_SUPER_MAGIC)

@@ -10,7 +10,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal};
 use rustix::{process, thread};
 
 use super::dispositions::Altered;
@@ -133,6 +133,9 @@ fn prepare(orders: &Orders<'_>) -> Result<(), (Stage, Errno)> {
         thread::set_thread_groups(user.groups).map_err(at(Stage::Groups))?;
         thread::set_thread_res_gid(user.gid, user.gid, user.gid).map_err(at(Stage::User))?;
         thread::set_thread_res_uid(user.uid, user.uid, user.uid).map_err(at(Stage::User))?;
+        // Until it executes it holds what is this service's. The change of user does the same where nobody has set
+        // `fs.suid_dumpable`.
+        process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at(Stage::User))?;
         user.heritage.shed_rights().map_err(at(Stage::Rights))?;
         heritage::change_keyring().map_err(at(Stage::Rights))?;
     }

@@ -5,6 +5,7 @@ mod shared;
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::child::{Orders, obey};
 use super::dispositions::Altered;
@@ -32,18 +33,29 @@ struct CloneArgs {
     cgroup: u64,
 }
 
-/// Gives birth to a child that obeys the orders. With `share_memory` it uses this program's memory and this thread sleeps until
-/// it executes its program; else it has a copy, and this thread goes on.
+/// What a child uses until it executes its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// This program's own, while this thread sleeps.
+    Shared,
+    /// A copy of it, while this thread goes on.
+    Copied,
+}
+
+/// Whether it can be shared. Where nobody has written the few instructions that this takes, a copy serves as well and costs more.
+pub(super) const CAN_SHARE: bool = cfg!(target_arch = "x86_64");
+
+/// Gives birth to a child that obeys the orders. The pidfd is in `pidfd` before the child does anything.
 pub(super) fn clone(
     orders: &Orders<'_>,
     cgroup: Option<BorrowedFd<'_>>,
-    share_memory: bool,
+    memory: Memory,
+    pidfd: &AtomicI32,
 ) -> io::Result<(i32, OwnedFd)> {
-    let mut pidfd: RawFd = -1;
     let mut args = CloneArgs {
         // No handler of this program's is left in the child: what was sent to it before it had its program ends it.
         flags: libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND,
-        pidfd: (&raw mut pidfd) as u64,
+        pidfd: pidfd.as_ptr() as u64,
         exit_signal: libc::SIGCHLD as u64,
         ..CloneArgs::default()
     };
@@ -54,12 +66,15 @@ pub(super) fn clone(
     // Blocked from before the birth until after it (here) and until the program's start (there): whatever way the child is
     // born, what it is sent waits until no handler of this program is left in it.
     let blocked = BlockedSignals::all();
-    let born = if share_memory { born_sharing(&mut args, orders) } else { born_with_copy(&mut args, orders) };
+    let born = match memory {
+        Memory::Shared => born_sharing(&mut args, orders),
+        Memory::Copied => born_with_copy(&mut args, orders),
+    };
     let born = match born {
         // Container runtimes of some age answer so to clone3, whose arguments they cannot filter.
         Err(error) if error.raw_os_error() == Some(libc::ENOSYS) && cgroup.is_none() => born_by_fork(orders)
             .map(|(pid, opened)| {
-                pidfd = opened;
+                pidfd.store(opened, Ordering::Relaxed);
                 pid
             }),
         born => born,
@@ -67,7 +82,7 @@ pub(super) fn clone(
     drop(blocked);
     let pid = born?;
     // SAFETY: the kernel has made the descriptor for this call alone.
-    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd.load(Ordering::Relaxed)) }))
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -75,7 +90,6 @@ fn born_sharing(args: &mut CloneArgs, orders: &Orders<'_>) -> io::Result<i32> {
     shared::born(args, orders)
 }
 
-/// Where nobody has written the few instructions that sharing takes, a copy serves as well and costs a little more.
 #[cfg(not(target_arch = "x86_64"))]
 fn born_sharing(args: &mut CloneArgs, orders: &Orders<'_>) -> io::Result<i32> {
     born_with_copy(args, orders)
@@ -83,7 +97,7 @@ fn born_sharing(args: &mut CloneArgs, orders: &Orders<'_>) -> io::Result<i32> {
 
 fn born_with_copy(args: &mut CloneArgs, orders: &Orders<'_>) -> io::Result<i32> {
     let size = size_of::<CloneArgs>();
-    // SAFETY: clone3(2) reads `size` bytes and writes the pidfd through its address, which is the caller's variable. Without
+    // SAFETY: clone3(2) reads `size` bytes and writes the pidfd through its address, which is the caller's. Without
     // CLONE_VM the child has its own copy of the stack, as after fork(2), and `obey` does nothing that is forbidden there.
     match unsafe { call(libc::SYS_clone3, [(&raw mut *args) as usize, size]) }? {
         0 => obey(orders),
@@ -162,7 +176,7 @@ mod tests {
         let (_report, report) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let input = input::nothing().unwrap();
         let orders = plan.orders([input, input, input, report.as_raw_fd()], Some(entrance.as_raw_fd()));
-        let (_, child) = clone(&orders, None, false).unwrap();
+        let (_, child) = clone(&orders, None, Memory::Copied, &AtomicI32::new(-1)).unwrap();
         let child = Pidfd::new(child);
         child.signal(Signal::USR1).unwrap();
         read(&reader, &mut [0; 4096]).unwrap();

@@ -52,11 +52,6 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Whether the child changes its user.
-    pub(super) fn becomes_other(&self) -> bool {
-        self.becomes.is_some()
-    }
-
     pub(super) fn folder(&self) -> String {
         self.folder.as_deref().unwrap_or_default().to_string_lossy().into_owned()
     }

@@ -210,6 +210,7 @@ impl Known {
         if let Some(station) = &self.station {
             return station.clone();
         }
+        let scope = scope_of(&self.facts);
         let station = Station::new(StationFacts {
             user: self.facts.user.clone(),
             uid: self.facts.uid,
@@ -221,7 +222,8 @@ impl Known {
             }),
             environment: Arc::new(self.variables.as_ref().map(environment::listed).unwrap_or_default()),
             environment_known: self.environment(),
-            scope: scope_of(&self.facts),
+            is_killed_as_one: scope.as_deref().is_some_and(cgroup::is_killed_as_one),
+            scope,
             relaunches: Some(Arc::clone(relaunches)),
         });
         self.station = Some(station.clone());
@@ -360,6 +362,7 @@ async fn ask_manager(
         environment: Arc::new(environment::listed(&environment::of_account(account))),
         environment_known: true,
         scope,
+        is_killed_as_one: false,
         relaunches: None,
     });
     helper::manager_environment(&errand, unfinished).await
