@@ -61,6 +61,15 @@ pub trait Checks {
         bilayer_platform::HAS_GREETERS
     }
 
+    /// Whether a service can wait for one of this name; whether there is one is another question.
+    ///
+    /// # Errors
+    ///
+    /// What would be a name, as a hint.
+    fn dependency(&self, name: &str) -> Result<(), Refusal> {
+        bilayer_platform::check_dependency(name).map_err(Refusal)
+    }
+
     /// Whether a worker of a service, which itself runs as `runs_as`, can run as `account`; whether there is such an account is
     /// another question.
     ///
@@ -185,6 +194,10 @@ impl Checks for Unchecked {
 
     fn has_greeters(&self) -> bool {
         true
+    }
+
+    fn dependency(&self, _name: &str) -> Result<(), Refusal> {
+        Ok(())
     }
 
     fn worker_account(&self, _account: &str, _service: &str, _runs_as: &Account) -> Result<(), Refusal> {

@@ -7,7 +7,7 @@ use bilayer_platform::{Account, StartType};
 
 use super::read::{Findings, Node, Table, shown};
 use super::value::{duration, name, one_of, show_duration, text};
-use super::{Agent, Loading, Service, Worker};
+use super::{Agent, Loading, Refusal, Service, Worker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -59,8 +59,8 @@ pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mu
     let account =
         managed.read("account", findings, |node, findings| account(node, known_name, how, findings));
     let start = managed.read("start", findings, |node, findings| start(node, how, findings));
-    let dependencies =
-        managed.read("dependencies", findings, |node, findings| dependencies(node, known_name, findings));
+    let dependencies = managed
+        .read("dependencies", findings, |node, findings| dependencies(node, known_name, how, findings));
     let preshutdown = managed.read("preshutdown_timeout", findings, |node, findings| {
         Some((duration(SECOND..=SECOND * 3600)(node.clone(), findings)?, node))
     });
@@ -144,7 +144,12 @@ fn start(node: Node<'_>, how: &Loading<'_>, findings: &mut Findings) -> Option<S
     Some(start)
 }
 
-fn dependencies(node: Node<'_>, service: &str, findings: &mut Findings) -> Option<Vec<String>> {
+fn dependencies(
+    node: Node<'_>,
+    service: &str,
+    how: &Loading<'_>,
+    findings: &mut Findings,
+) -> Option<Vec<String>> {
     let elements = node.clone().elements("a list of services", findings)?;
     if elements.len() > DEPENDENCIES_MAX {
         node.wrong(format!("names more than {DEPENDENCIES_MAX} services"), findings);
@@ -153,11 +158,10 @@ fn dependencies(node: Node<'_>, service: &str, findings: &mut Findings) -> Optio
     let mut names = Vec::with_capacity(elements.len());
     for element in elements {
         let Some(name) = text(element.clone(), findings) else { continue };
-        // The manager forbids these, and its own limit is 256 characters.
-        if name.contains(['/', '\\']) || name.chars().count() > 256 {
+        if let Err(Refusal(hint)) = how.checks.dependency(&name) {
             element
                 .wrong(format!("cannot be `{}`: that is no service's name", shown(&name)), findings)
-                .hint("the short name, such as `RpcSs`; `sc query` lists them");
+                .hint(hint);
         } else if name.eq_ignore_ascii_case(service) {
             element.wrong("is the service itself", findings);
         } else {

@@ -58,6 +58,14 @@ impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
         !WINDOWS
     }
 
+    fn dependency(&self, name: &str) -> Result<(), Refusal> {
+        match name {
+            "a/b" if WINDOWS => Err(Refusal("the short name, such as `RpcSs`".to_owned())),
+            "a/b" => Err(Refusal("a unit, such as `db.service`".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
     fn worker_account(&self, account: &str, _service: &str, runs_as: &Account) -> Result<(), Refusal> {
         match account {
             r"ACME\alice" => Err(Refusal("has a password".to_owned())),
@@ -89,6 +97,10 @@ impl Checks for Systemd {
 
     fn executable(&self, program: &Path) -> Result<(), Refusal> {
         Fake::<false>.executable(program)
+    }
+
+    fn dependency(&self, name: &str) -> Result<(), Refusal> {
+        Fake::<false>.dependency(name)
     }
 
     fn has_services(&self) -> bool {

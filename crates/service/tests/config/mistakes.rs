@@ -91,6 +91,7 @@ mistakes! {
     account_that_is_none, CONSOLE, service("account = \"desk\"");
     account_of_another_service, CONSOLE, service("account = 'NT SERVICE\\other'");
     dependency_that_is_none, CONSOLE, service("dependencies = [\"RpcSs\", \"a/b\", \"acme\"]");
+    dependency_that_is_no_unit, SYSTEMD, service("dependencies = ['srv-a\\x2db.mount', \"a/b\"]");
     time_out_below_the_grace, CONSOLE, service("preshutdown_timeout = \"4s\"");
     keys_for_another_system, ELSEWHERE, service("account = \"LocalSystem\"\nstart = \"manual\"");
     account_where_a_service_is_root, SYSTEMD, service("account = \"NetworkService\"");

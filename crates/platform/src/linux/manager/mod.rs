@@ -12,6 +12,7 @@ mod systemd;
 mod unit;
 
 use self::systemd::{Systemd, UnitFacts};
+pub use self::unit::check_dependency;
 use crate::{
     Installation, Installed, InstalledService, ManagerError, ManagerWords, Password, RunState, RunStatus,
 };

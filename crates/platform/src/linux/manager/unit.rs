@@ -94,17 +94,34 @@ pub(super) fn not_taken(what: &Installation) -> Vec<String> {
     }
 }
 
+/// Whether a service can depend on a unit of this name, whether or not there is one.
+///
+/// # Errors
+///
+/// What would be a name, for a person.
+pub fn check_dependency(name: &str) -> Result<(), String> {
+    unit_name(name).map(drop).map_err(|_| {
+        "a unit, such as `postgresql` or `network-online.target`; `systemctl list-unit-files` lists them"
+            .into()
+    })
+}
+
 /// The name of a unit, as people shorten it: systemd.unit(5), "Description".
 fn unit_name(name: &str) -> io::Result<String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
-    if name.is_empty() || !name.bytes().all(fits) {
+    let has_kind = name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind));
+    let full = if has_kind { name.to_owned() } else { format!("{name}.service") };
+    if name.is_empty() || !name.bytes().all(fits) || full.len() > UNIT_NAME_MAX {
         return Err(invalid(format!("{name:?} in `dependencies` is no unit's name")));
     }
-    let has_kind = name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind));
-    Ok(if has_kind { name.to_owned() } else { format!("{name}.service") })
+    Ok(full)
 }
 
-const KINDS: [&str; 6] = ["service", "socket", "target", "mount", "path", "timer"];
+/// Bytes of a unit's name, its kind included.
+const UNIT_NAME_MAX: usize = 255;
+
+const KINDS: [&str; 10] =
+    ["service", "socket", "target", "mount", "automount", "device", "path", "timer", "slice", "swap"];
 
 /// A value on one line, with nothing in it that systemd would replace.
 fn one_line(text: &str) -> String {
@@ -210,6 +227,19 @@ mod tests {
         let folder = std::ffi::OsStr::from_bytes(b"/opt/\xff");
         for program in [Path::new("/opt/a\nb"), Path::new(folder)] {
             assert!(render(&Installation { program: program.to_owned(), ..acme() }).is_err(), "{program:?}");
+        }
+    }
+
+    #[test]
+    fn dependencies_are_units_also_with_escaped_names() {
+        let mount = r"srv-big\x2ddisk.mount";
+        let what = Installation { dependencies: vec![mount.to_owned()], ..acme() };
+        assert_eq!(lines(&what, "Requires="), [mount]);
+        for good in [mount, "db", "getty@tty1", r"dev-disk-by\x2duuid-1.device"] {
+            assert_eq!(check_dependency(good), Ok(()), "{good}");
+        }
+        for bad in ["a/b", "", "a b", "100%", "a\n", &"a".repeat(248)] {
+            assert!(check_dependency(bad).unwrap_err().contains("systemctl"), "{bad}");
         }
     }
 

@@ -46,6 +46,18 @@ pub const MANAGER_WORDS: ManagerWords = ManagerWords {
     programs: r"C:\Program Files\{name}",
 };
 
+/// Whether a service can depend on one of this name, whether or not there is one: CreateServiceW, `lpServiceName`.
+///
+/// # Errors
+///
+/// What would be a name, for a person.
+pub fn check_dependency(name: &str) -> Result<(), String> {
+    match name.is_empty() || name.contains(['/', '\\']) || name.encode_utf16().count() > 256 {
+        true => Err("the short name, such as `RpcSs`; `sc query` lists them".into()),
+        false => Ok(()),
+    }
+}
+
 /// A connection to the service manager.
 pub struct Services(Database);
 
