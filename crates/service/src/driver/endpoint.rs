@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::news::{AgentNews, Hello, News, Welcome};
-use super::pace::Pace;
+use super::pace::{Pace, SAID_PER_SECOND};
 use super::translate;
 use crate::builder::{Call, Methods};
 use crate::output::{LINE_BYTES, Origin, Quota, TARGET};
@@ -165,7 +165,7 @@ async fn converse(
 
     let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     let origin = Origin { agent, session: door.session.clone(), user: door.user.clone(), pid };
-    let mut talk = Talk { instance, generation, door, origin, pace: Pace::default() };
+    let mut talk = Talk { instance, generation, door, origin, pace: Pace::of(SAID_PER_SECOND) };
     talk.tell(AgentNews::Connected { connection, wire }).await;
     let mut heard = false;
     while let Some(message) = incoming.next().await {

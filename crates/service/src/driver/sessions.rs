@@ -7,10 +7,15 @@ use bilayer_platform::{Alarm, Hint};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::news::News;
+use super::pace::Pace;
 use crate::source::Source;
 
 /// The net below the hints.
 pub(super) const RECONCILE_EVERY: Duration = Duration::from_secs(30);
+
+/// How often in a second the sessions are enumerated at most. A user can have logind announce a change of their session as fast as
+/// they ask for it, and what is enumerated is everybody's.
+const PER_SECOND: u32 = 100;
 
 /// Answers every hint, and every so long a silence, with a fresh enumeration.
 ///
@@ -25,7 +30,9 @@ pub(super) async fn follow(
     news: mpsc::Sender<News>,
 ) {
     let mut failing = false;
+    let mut pace = Pace::of(PER_SECOND);
     loop {
+        pace.keep().await;
         source.list_greeters(*greeters.borrow_and_update());
         match source.enumerate().await {
             Ok(sessions) => {
@@ -69,6 +76,37 @@ pub(super) async fn follow(
         };
         if news.send(translated).await.is_err() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::source::{Script, SessionSource};
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_changes_announced_without_end_has_the_sessions_enumerated_so_often_and_no_more() {
+        let (director, script) = Script::new();
+        let source = Source::open(SessionSource::Scripted(script), "acme").await.unwrap();
+        (0..3 * PER_SECOND).for_each(|_| director.hint(Hint::Sessions));
+        let (news, mut inbox) = mpsc::channel(1);
+        let (_greeters, greeters) = watch::channel(false);
+        let alarm = Alarm::new().unwrap();
+        let start = Instant::now();
+        let followed = follow(source, alarm, RECONCILE_EVERY, greeters, Arc::default(), news);
+        let heard = async {
+            // The first is nobody's answer.
+            for _ in 0..=3 * PER_SECOND {
+                inbox.recv().await.unwrap();
+            }
+            start.elapsed().as_secs()
+        };
+        tokio::select! {
+            () = followed => panic!("it follows as long as somebody listens"),
+            seconds = heard => assert_eq!(seconds, 3),
         }
     }
 }
