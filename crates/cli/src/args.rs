@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bilayer_platform::HAS_SERVICES;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -47,19 +46,14 @@ pub(crate) enum Command {
     /// Run the service in the foreground, until Ctrl-C
     Run(Run),
     /// Install the service of a configuration, or bring it up to date
-    #[command(hide = !HAS_SERVICES)]
     Install,
     /// Remove the service; its configuration and its log stay
-    #[command(hide = !HAS_SERVICES)]
     Uninstall,
     /// Start the service
-    #[command(hide = !HAS_SERVICES)]
     Start,
     /// Stop the service and its agents
-    #[command(hide = !HAS_SERVICES)]
     Stop,
     /// Stop the service and start it again
-    #[command(hide = !HAS_SERVICES)]
     Restart,
     /// What the service manager runs
     #[command(hide = true)]

@@ -5,8 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use bilayer::manager::{
-    HAS_SERVICES, InstalledService, MANAGER_WORDS, ManagerError, RunEnd, RunState, RunStatus,
-    installed_services,
+    InstalledService, MANAGER_WORDS, ManagerError, RunEnd, RunState, RunStatus, installed_services,
 };
 use bilayer::{chain, log};
 use bilayer_platform::{Dirs, Exit};
@@ -21,7 +20,6 @@ const LINES_MAX: usize = 10;
 
 /// The installed service that is meant: the one of the configuration, or the only one.
 pub(crate) fn find(config: Option<&Path>) -> Result<InstalledService, Failure> {
-    supported()?;
     match config {
         Some(file) => {
             let name = service_name(file)?;
@@ -35,11 +33,6 @@ pub(crate) fn find(config: Option<&Path>) -> Result<InstalledService, Failure> {
         }
         None => only_one(installed_services()),
     }
-}
-
-/// Says so where there is no service manager for this build.
-pub(crate) fn supported() -> Result<(), Failure> {
-    if HAS_SERVICES { Ok(()) } else { Err(explain(&ManagerError::Unsupported, None)) }
 }
 
 fn only_one(mut installed: Vec<InstalledService>) -> Result<InstalledService, Failure> {
@@ -64,10 +57,6 @@ fn only_one(mut installed: Vec<InstalledService>) -> Result<InstalledService, Fa
 pub(crate) fn explain(error: &ManagerError, config: Option<&Path>) -> Failure {
     let file = config.map_or_else(|| "FILE".to_owned(), quoted);
     match error {
-        ManagerError::Unsupported => Failure::failed(
-            "this version does not install services on this system; `bilayer run -c FILE` runs in the foreground, and a unit of \
-             your own can start that",
-        ),
         ManagerError::NoManager => Failure::failed(format!(
             "{error}; `bilayer run -c {file}` runs in the foreground, and whatever starts services here can start that"
         )),

@@ -85,9 +85,6 @@ pub enum HostError {
     /// A person or a script started it, and no service manager waits for it.
     #[error("this process was not started by the service manager")]
     NotStartedByManager,
-    /// This build does not run under the service manager of this system.
-    #[error("this build has no service for the service manager of this system")]
-    Unsupported,
     /// The service manager started it and cannot be reached.
     #[error("cannot connect to the service manager")]
     Connect(#[source] io::Error),

@@ -119,8 +119,8 @@ pub use system::{
 pub use system::{EventLog, MESSAGES_ANSWER, writable_without_elevation};
 #[cfg(feature = "host")]
 pub use system::{
-    HAS_DELAYED_START, HAS_SERVICES, MANAGER_WORDS, ServiceHost, Services, check_dependency,
-    installed_services, left_by_hand, run_as_service, service_file,
+    HAS_DELAYED_START, MANAGER_WORDS, ServiceHost, Services, check_dependency, installed_services,
+    left_by_hand, run_as_service, service_file,
 };
 #[cfg(feature = "host")]
 pub use system::{HAS_GREETERS, HAS_TOKENS, SESSION_TYPES, account_key, knows_group, knows_user};

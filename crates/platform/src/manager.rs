@@ -235,9 +235,6 @@ pub struct ManagerWords {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManagerError {
-    /// This build cannot talk to the service manager of this system.
-    #[error("this build has no service for the service manager of this system")]
-    Unsupported,
     /// This machine has another service manager, or none.
     #[error("this machine was not started by systemd, which would keep the service")]
     NoManager,

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use bilayer_core::OnServiceStop;
 use bilayer_platform::Dirs;
 pub use bilayer_platform::{
-    Account, HAS_SERVICES, Installation, Installed, InstalledService, MANAGER_WORDS, ManagerError,
-    ManagerWords, Password, RunEnd, RunState, RunStatus, Services, StartType, installed_services,
-    service_file,
+    Account, Installation, Installed, InstalledService, MANAGER_WORDS, ManagerError, ManagerWords, Password,
+    RunEnd, RunState, RunStatus, Services, StartType, installed_services, service_file,
 };
 
 use crate::config::Config;

@@ -117,6 +117,17 @@ async fn an_agent_is_told_of_locks_power_and_messages() {
 
 const WORKER: &str = "[worker.sync]\naccount = \"nobody\"\n{role:agent}\n";
 
+/// A service manager would wait: this is for the foreground.
+#[tokio::test]
+async fn a_grace_that_a_stop_of_the_foreground_cuts_is_told() {
+    let world = World::start("patient", &format!("{AGENT}stop.grace = \"5m\"\n")).await;
+    world.logged("its grace is 300 s; when this run is stopped it is cut to 90 s").await;
+    world.stop().await;
+    let world = World::start("hasty", &format!("{AGENT}stop.grace = \"90s\"\n")).await;
+    assert!(!world.log.text().contains("its grace is"), "{}", world.log.text());
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn a_worker_needs_nobody_and_is_an_agent_in_all_else() {
     let world = World::start("worker", WORKER).await;

@@ -13,7 +13,7 @@ use bilayer_platform::{Dirs, EventLog};
 use super::config::{load, rendered};
 use super::needed;
 use crate::failure::Failure;
-use crate::installation::{Progress, explain, of_service, supported};
+use crate::installation::{Progress, explain, of_service};
 use crate::screen::{self, Screen};
 use crate::target::quoted;
 
@@ -27,7 +27,6 @@ pub(super) enum Asks {
 }
 
 pub(super) async fn run(given: Option<&Path>, asks: Asks, screen: &Screen) -> Result<(), Failure> {
-    supported()?;
     let file = needed(given)?;
     // By the rules of a privileged service: what it would refuse at its start is refused now.
     let loaded = load(file, true, screen)?;

@@ -14,7 +14,6 @@ use bilayer_platform::{Dirs, EventLog, Severity};
 use super::{install, needed, start, stop, uninstall};
 use crate::args::Package;
 use crate::failure::Failure;
-use crate::installation::supported;
 use crate::screen::{self, Screen};
 use crate::target::service_name;
 
@@ -25,7 +24,6 @@ const RAN: &str = "ran-before-package";
 const EVENT_ERROR: u16 = 901;
 
 pub(super) async fn run(given: Option<&Path>, step: &Package, screen: &Screen) -> Result<(), Failure> {
-    supported()?;
     let file = needed(given)?;
     let done = match step {
         Package::Stop => stop_all(file).await,

@@ -6,11 +6,9 @@ use bilayer::{HostError, chain};
 
 use super::needed;
 use crate::failure::{Code, Failure};
-use crate::installation::supported;
 use crate::target::quoted;
 
 pub(super) fn run(given: Option<&Path>) -> Result<(), Failure> {
-    supported()?;
     let file = needed(given)?;
     match bilayer::run_as_service(file, |builder| builder) {
         Ok(0) => Ok(()),

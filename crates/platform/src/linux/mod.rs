@@ -101,10 +101,7 @@ pub use {
     host::{ServiceHost, run_as_service},
     launch::{Launched, launch, relaunch},
     logind::shutdown_delay,
-    manager::{
-        HAS_SERVICES, MANAGER_WORDS, Services, check_dependency, installed_services, left_by_hand,
-        service_file,
-    },
+    manager::{MANAGER_WORDS, Services, check_dependency, installed_services, left_by_hand, service_file},
     notify::{MESSAGES_ANSWER, notify_user},
     peer::{Peer, server_identity},
     private::{read_private, write_private},

@@ -118,10 +118,7 @@ pub use {
     helper::helper_main,
     host::{ServiceHost, run_as_service},
     logon::{WORKER_ACCOUNTS, check_worker_account},
-    manager::{
-        HAS_SERVICES, MANAGER_WORDS, Services, check_dependency, installed_services, left_by_hand,
-        service_file,
-    },
+    manager::{MANAGER_WORDS, Services, check_dependency, installed_services, left_by_hand, service_file},
     notify::{MESSAGES_ANSWER, notify_user},
     peer::{Peer, server_identity},
     private::{read_private, write_private},

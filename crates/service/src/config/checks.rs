@@ -41,11 +41,6 @@ pub trait Checks {
     /// Why it could not.
     fn executable(&self, program: &Path) -> Result<(), Refusal>;
 
-    /// Whether the machine has a service manager that this build installs services with.
-    fn has_services(&self) -> bool {
-        bilayer_platform::HAS_SERVICES
-    }
-
     /// Whether its service manager can start a service some time after the boot.
     fn has_delayed_start(&self) -> bool {
         bilayer_platform::HAS_DELAYED_START
@@ -178,10 +173,6 @@ impl Checks for Unchecked {
 
     fn writable_by_others(&self, _path: &Path) -> io::Result<Option<String>> {
         Ok(None)
-    }
-
-    fn has_services(&self) -> bool {
-        true
     }
 
     fn has_delayed_start(&self) -> bool {

@@ -10,7 +10,7 @@ use super::agent::words;
 use super::service::words as managed;
 use super::supervised::words as common;
 use super::value::{show_duration, show_size};
-use super::{Account, Agent, Command, Config, Service, StartType, Worker};
+use super::{Agent, Command, Config, Service, Worker};
 
 /// `config` as TOML with every default written out. Loading the text again gives the same configuration.
 pub fn print(config: &Config) -> String {
@@ -56,26 +56,15 @@ fn write(config: &Config, out: &mut String) -> fmt::Result {
     writeln!(out, "connections_per_session = {}", wire.connections_per_session)
 }
 
-/// What a service manager wants to know: everything where this system has one, and otherwise nothing but what was said.
+/// What a service manager wants to know.
 fn write_managed(service: &Service, out: &mut String) -> fmt::Result {
-    let shown = |is_default: bool| bilayer_platform::HAS_SERVICES || !is_default;
-    if shown(service.account == Account::LocalSystem) {
-        writeln!(out, "account = {}", Text(&managed::account(&service.account, &service.name)))?;
-    }
-    if shown(service.start == StartType::Auto) {
-        writeln!(out, "start = \"{}\"", managed::start(service.start))?;
-    }
-    if shown(service.dependencies.is_empty()) {
-        writeln!(out, "dependencies = {}", List(&service.dependencies))?;
-    }
+    writeln!(out, "account = {}", Text(&managed::account(&service.account, &service.name)))?;
+    writeln!(out, "start = \"{}\"", managed::start(service.start))?;
+    writeln!(out, "dependencies = {}", List(&service.dependencies))?;
     match service.preshutdown_timeout {
-        Some(timeout) => writeln!(out, "preshutdown_timeout = \"{}\"", show_duration(timeout))?,
-        None if bilayer_platform::HAS_SERVICES => {
-            writeln!(out, "# preshutdown_timeout: as long as the most patient agent needs")?;
-        }
-        None => {}
+        Some(timeout) => writeln!(out, "preshutdown_timeout = \"{}\"", show_duration(timeout)),
+        None => writeln!(out, "# preshutdown_timeout: as long as the most patient agent needs"),
     }
-    Ok(())
 }
 
 fn write_agent(agent: &Agent, out: &mut String) -> fmt::Result {

@@ -54,14 +54,12 @@ pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mu
     let display_name = table.read("display_name", findings, text);
     let description = table.read("description", findings, text);
     let on_service_stop = table.read("on_service_stop", findings, one_of(&ON_SERVICE_STOP));
-    let mut managed = Managed { table: &mut table, how };
     let known_name = name.as_deref().unwrap_or_default();
-    let account =
-        managed.read("account", findings, |node, findings| account(node, known_name, how, findings));
-    let start = managed.read("start", findings, |node, findings| start(node, how, findings));
-    let dependencies = managed
-        .read("dependencies", findings, |node, findings| dependencies(node, known_name, how, findings));
-    let preshutdown = managed.read("preshutdown_timeout", findings, |node, findings| {
+    let account = table.read("account", findings, |node, findings| account(node, known_name, how, findings));
+    let start = table.read("start", findings, |node, findings| start(node, how, findings));
+    let dependencies =
+        table.read("dependencies", findings, |node, findings| dependencies(node, known_name, how, findings));
+    let preshutdown = table.read("preshutdown_timeout", findings, |node, findings| {
         Some((duration(SECOND..=SECOND * 3600)(node.clone(), findings)?, node))
     });
     table.finish(findings);
@@ -82,31 +80,6 @@ pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mu
 
 /// What people read of a service whose file says nothing.
 const DESCRIPTION: &str = "Keeps programs running on users' desktops as those users.";
-
-/// The part of the table that is for a service manager.
-struct Managed<'t, 'a, 'l> {
-    table: &'t mut Table<'a>,
-    how: &'l Loading<'l>,
-}
-
-impl<'a> Managed<'_, 'a, '_> {
-    fn read<T>(
-        &mut self,
-        key: &'static str,
-        findings: &mut Findings,
-        read: impl FnOnce(Node<'a>, &mut Findings) -> Option<T>,
-    ) -> Option<T> {
-        let has_services = self.how.checks.has_services();
-        self.table.read(key, findings, |node, findings| {
-            if has_services {
-                return read(node, findings);
-            }
-            node.wrong("cannot be used on this system: it is for a service of Windows", findings)
-                .hint("leave it out");
-            None
-        })
-    }
-}
 
 fn account<'a>(
     node: Node<'a>,
@@ -222,14 +195,6 @@ impl Section<'_> {
             findings
                 .warning(None, message)
                 .hint("the machine waits longer with `InhibitDelayMaxSec=` in logind.conf(5)");
-        }
-        if !how.checks.has_services() && grace > crate::driver::STOP_WITHIN {
-            let message = format!(
-                "the grace of {kind} `{patient}` is \"{}\"; when the service stops it is cut to \"{}\"",
-                show_duration(grace),
-                show_duration(crate::driver::STOP_WITHIN)
-            );
-            findings.warning(None, message);
         }
         Some(service)
     }

@@ -16,7 +16,7 @@ use super::control::Admits;
 use super::news::News;
 use super::runs::Runs;
 use super::sessions::RECONCILE_EVERY;
-use super::{Driver, control, host, sessions};
+use super::{Driver, STOP_WITHIN, control, host, sessions};
 use crate::builder::{Builder, RunError};
 use crate::config::Config;
 use crate::log::id;
@@ -45,6 +45,9 @@ pub(crate) async fn start(builder: Builder) -> Result<(), RunError> {
     bilayer_platform::raise_descriptor_limit();
     if is_console {
         warn_of_what_only_a_service_does(&config);
+    }
+    if host.is_none() {
+        warn_of_a_grace_that_is_cut(&config);
     }
     let dirs = dirs.unwrap_or_else(|| match mode {
         ServiceMode::System => Dirs::system(&config.service.name),
@@ -175,6 +178,18 @@ fn warn_of_what_only_a_service_does(config: &Config) {
                 );
             }
         }
+    }
+}
+
+/// A service manager waits for as long as the most patient needs; a person at a console does not.
+fn warn_of_a_grace_that_is_cut(config: &Config) {
+    for (name, spec) in config.supervised().filter(|(_, spec)| spec.grace > STOP_WITHIN) {
+        tracing::warn!(
+            agent = name,
+            "its grace is {} s; when this run is stopped it is cut to {} s",
+            spec.grace.as_secs(),
+            STOP_WITHIN.as_secs()
+        );
     }
 }
 

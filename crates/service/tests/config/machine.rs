@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bilayer::config::{Account, Checks, Loaded, Loading, Refusal, Report, load_text};
 
-/// The machine. Whether it has what only Windows has, a service manager of that kind and tokens, is the parameter.
+/// The machine. Whether it is one with Windows or one that systemd started is the parameter.
 pub(crate) struct Fake<const WINDOWS: bool = true>;
 
 impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
@@ -36,10 +36,6 @@ impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
             true => Err(Refusal("it is not executable; chmod +x makes it so".to_owned())),
             false => Ok(()),
         }
-    }
-
-    fn has_services(&self) -> bool {
-        WINDOWS
     }
 
     fn has_delayed_start(&self) -> bool {
@@ -83,39 +79,6 @@ impl<const WINDOWS: bool> Checks for Fake<WINDOWS> {
     }
 }
 
-/// The same as a machine that systemd started: with a service manager, and without what Windows alone has.
-pub(crate) struct Systemd;
-
-impl Checks for Systemd {
-    fn writable_by_others(&self, path: &Path) -> io::Result<Option<String>> {
-        Fake::<false>.writable_by_others(path)
-    }
-
-    fn is_file(&self, path: &Path) -> io::Result<bool> {
-        Fake::<false>.is_file(path)
-    }
-
-    fn executable(&self, program: &Path) -> Result<(), Refusal> {
-        Fake::<false>.executable(program)
-    }
-
-    fn dependency(&self, name: &str) -> Result<(), Refusal> {
-        Fake::<false>.dependency(name)
-    }
-
-    fn has_services(&self) -> bool {
-        true
-    }
-
-    fn has_delayed_start(&self) -> bool {
-        false
-    }
-
-    fn has_tokens(&self) -> bool {
-        false
-    }
-}
-
 /// The file that every text is said to come from.
 pub(crate) fn path() -> PathBuf {
     PathBuf::from("/etc/acme/desk.toml")
@@ -125,11 +88,8 @@ pub(crate) fn path() -> PathBuf {
 pub(crate) const CONSOLE: Loading<'static> = Loading { privileged: false, checks: &Fake::<true> };
 /// As a privileged service.
 pub(crate) const PRIVILEGED: Loading<'static> = Loading { privileged: true, checks: &Fake::<true> };
-/// In the foreground of a machine without a service manager.
-pub(crate) const ELSEWHERE: Loading<'static> = Loading { privileged: false, checks: &Fake::<false> };
-
 /// In the foreground of a machine that systemd started.
-pub(crate) const SYSTEMD: Loading<'static> = Loading { privileged: false, checks: &Systemd };
+pub(crate) const SYSTEMD: Loading<'static> = Loading { privileged: false, checks: &Fake::<false> };
 
 /// Loads a text on the fake machine.
 pub(crate) fn load(text: &str, how: &Loading<'_>) -> Result<Loaded, Report> {

@@ -2,7 +2,7 @@
 
 use bilayer::config::{Loading, Report, Style};
 
-use crate::machine::{CONSOLE, ELSEWHERE, PRIVILEGED, SYSTEMD, agent, load, worker};
+use crate::machine::{CONSOLE, PRIVILEGED, SYSTEMD, agent, load, worker};
 
 fn report(text: &str, how: &Loading<'_>) -> Report {
     match load(text, how) {
@@ -76,7 +76,7 @@ mistakes! {
     unknown_word_like_none, CONSOLE, agent("on_leave = \"hibernate\"");
     unknown_type, CONSOLE, agent("types = [\"x11\", \"weyland\"]");
     logon_screen_of_another_system, CONSOLE, agent("greeter = true");
-    token_of_another_system, ELSEWHERE, agent("elevation = \"linked\"\ntoken = \"shell\"");
+    token_of_another_system, SYSTEMD, agent("elevation = \"linked\"\ntoken = \"shell\"");
     unknown_exit, CONSOLE, agent("exit_codes = { 64 = \"hold\", SIGNOPE = \"hold\" }");
     unknown_meaning, CONSOLE, agent("exit_codes = { 64 = \"logoff\" }");
     exit_given_twice, CONSOLE, agent("exit_codes = { 64 = \"hold\", \"0x40\" = \"release\" }");
@@ -93,10 +93,9 @@ mistakes! {
     dependency_that_is_none, CONSOLE, service("dependencies = [\"RpcSs\", \"a/b\", \"acme\"]");
     dependency_that_is_no_unit, SYSTEMD, service("dependencies = ['srv-a\\x2db.mount', \"a/b\"]");
     time_out_below_the_grace, CONSOLE, service("preshutdown_timeout = \"4s\"");
-    keys_for_another_system, ELSEWHERE, service("account = \"LocalSystem\"\nstart = \"manual\"");
     account_where_a_service_is_root, SYSTEMD, service("account = \"NetworkService\"");
     start_that_is_not_delayed, SYSTEMD, service("account = \"root\"\nstart = \"delayed\"");
-    grace_that_is_cut, ELSEWHERE, agent("stop.grace = \"5m\"");
+    grace_that_is_cut, SYSTEMD, agent("stop.grace = \"5m\"");
     relative_folder_in_a_service, PRIVILEGED, agent("cwd = \"data\"");
     no_command, CONSOLE, "[service]\nname = \"acme\"\n[agent.desk]\nsessions = \"all\"\n";
     empty_command, CONSOLE, desk("[]");

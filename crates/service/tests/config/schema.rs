@@ -3,14 +3,10 @@
 use std::collections::BTreeSet;
 
 use bilayer::config::{Loading, Report, json_schema, print, sample};
-use bilayer::manager::HAS_SERVICES;
 use bilayer_platform::{HAS_GREETERS, HAS_TOKENS};
 use serde_json::Value;
 
 use crate::machine::{CONSOLE, agent, load, worker};
-
-/// What is printed where the system has a service manager.
-const MANAGED: [&str; 3] = ["service.account", "service.start", "service.dependencies"];
 
 /// What is printed where users have tokens.
 const OF_TOKENS: [&str; 2] = ["agent.desk.elevation", "agent.desk.token"];
@@ -157,8 +153,7 @@ fn both_have_the_same_defaults() {
         let effective = path.split('.').fold(&printed, |table, key| &table[key]);
         let own = ["agent.desk.command", "worker.sync.command", "service.name", "service.display_name"]
             .contains(&path.as_str());
-        let elsewhere = !HAS_SERVICES && MANAGED.contains(&path.as_str());
-        let elsewhere = elsewhere || !HAS_TOKENS && OF_TOKENS.contains(&path.as_str());
+        let elsewhere = !HAS_TOKENS && OF_TOKENS.contains(&path.as_str());
         let elsewhere = elsewhere || !HAS_GREETERS && path == "agent.desk.greeter";
         if !own && !elsewhere {
             assert_eq!(effective, &schema["default"], "{path}");

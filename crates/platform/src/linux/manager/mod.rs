@@ -17,9 +17,6 @@ use crate::{
     Installation, Installed, InstalledService, ManagerError, ManagerWords, Password, RunState, RunStatus,
 };
 
-/// Whether this build installs services here and runs under the service manager.
-pub const HAS_SERVICES: bool = true;
-
 /// What people are told of this service manager.
 pub const MANAGER_WORDS: ManagerWords = ManagerWords {
     system_account: "root",

@@ -33,9 +33,6 @@ use crate::{
 /// `ERROR_SERVICE_NEVER_STARTED`: the exit code that a service has before its first life.
 const NEVER_STARTED: u32 = 1077;
 
-/// Whether this build installs services here and runs under the service manager.
-pub const HAS_SERVICES: bool = true;
-
 /// What people are told of this service manager.
 pub const MANAGER_WORDS: ManagerWords = ManagerWords {
     system_account: "LocalSystem",
