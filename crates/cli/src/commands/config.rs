@@ -177,7 +177,11 @@ fn place(spec: &Spec) -> String {
         text.push_str(&format!(" of {}", spec.users.join(", ")));
     }
     if !spec.groups.is_empty() {
-        text.push_str(&format!(" of members of {}", spec.groups.join(", ")));
+        let both = if spec.users.is_empty() { "" } else { "," };
+        text.push_str(&format!("{both} of members of {}", spec.groups.join(", ")));
+    }
+    if spec.greeter {
+        text.push_str(", and the logon screen");
     }
     text
 }
@@ -214,5 +218,11 @@ mod tests {
         spec.remote = Some(true);
         spec.users = vec!["alice".to_owned(), "bob".to_owned()];
         assert_eq!(place(&spec), "every active remote session of alice, bob");
+        spec.groups = vec!["staff".to_owned()];
+        spec.greeter = true;
+        assert_eq!(
+            place(&spec),
+            "every active remote session of alice, bob, of members of staff, and the logon screen"
+        );
     }
 }
