@@ -84,8 +84,12 @@ fn check(
             } else {
                 format!("which cannot be looked at: {error}")
             };
-            node.wrong(format!("names the program `{shown}`, {why}"), findings)
-                .hint("check the path, or install the program");
+            let finding = node.wrong(format!("names the program `{shown}`, {why}"), findings);
+            match with_arguments(program, how) {
+                Some(words) => finding
+                    .hint(format!("no shell reads this, so each argument is a text of its own: {words}")),
+                None => finding.hint("check the path, or install the program"),
+            };
             return None;
         }
     }
@@ -115,6 +119,15 @@ fn check(
         return None;
     }
     Some(())
+}
+
+/// A program that is there, followed by arguments in the same text: the texts that were meant.
+fn with_arguments(missing: &Path, how: &Loading<'_>) -> Option<String> {
+    let (program, arguments) = missing.to_str()?.split_once(' ')?;
+    let is_there = how.checks.is_file(Path::new(program)).unwrap_or(false);
+    let words = std::iter::once(program).chain(arguments.split_whitespace());
+    let words: Vec<String> = words.map(|word| format!("{word:?}")).collect();
+    is_there.then(|| shown(&words.join(", ")))
 }
 
 /// The first file of this name in the absolute folders of `PATH` that can be started, else the first that cannot.

@@ -65,7 +65,7 @@ fn worker(
     if employer.agents.iter().any(|agent| agent.name == name) {
         findings
             .error(Some(key.span.clone()), format!("`{}` is the name of an agent already", shown(name)))
-            .hint("commands and logs tell them by their names; give one of the two another");
+            .hint("commands and logs know both by their names; give one of the two another name");
     }
     let what = "has no meaning for a worker, which runs once for the machine and in no session";
     let hint = format!("leave it out, or make this an agent: `[agent.{}]`", shown(name));

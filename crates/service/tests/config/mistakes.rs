@@ -104,6 +104,7 @@ mistakes! {
     argument_of_another_type, CONSOLE, desk("[\"/opt/acme/desk\", 60]");
     argument_with_nul, CONSOLE, desk("[\"/opt/acme/desk\", \"a\\u0000b\"]");
     program_missing, CONSOLE, desk("[\"/opt/acme/dekc\"]");
+    program_with_its_arguments, CONSOLE, desk("[\"/opt/acme/desk --tray\", \"--quiet\"]");
     program_not_in_path, CONSOLE, desk("[\"dekc\"]");
     program_in_home, CONSOLE, desk("[\"~/bin/desk\"]");
     program_is_a_folder, CONSOLE, desk("[\"/opt/acme\"]");
