@@ -116,6 +116,10 @@ fn a_reload_restarts_what_changed_and_nothing_else() {
     let output = service.bilayer(&["reload"]);
     assert_eq!(code(&output), 2, "{}", err(&output));
     assert!(err(&output).contains("comand"), "{}", err(&output));
+    // The log has it a line each, where a line break would be shown escaped.
+    let log = service.ok(&["logs"]);
+    assert!(log.contains("acme.toml:4:1: error: unknown key `comand`"), "{log}");
+    assert!(!log.contains("u{a}"), "{log}");
     assert_eq!(pid(&service.agent("sync")), sync, "a wrong configuration changes nothing");
 }
 

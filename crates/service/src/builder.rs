@@ -249,16 +249,32 @@ impl Loader {
         }
     }
 
-    /// The configuration, or its mistakes as a person reads them.
-    pub(crate) fn load(&self) -> Result<Config, String> {
+    /// The configuration, or what is wrong with it.
+    pub(crate) fn load(&self) -> Result<Config, Unusable> {
         match self {
             Self::File { path, privileged } => {
                 let how = Loading { privileged: *privileged, checks: &config::Machine };
-                config::load(path, &how)
-                    .map(|loaded| loaded.config)
-                    .map_err(|report| report.render(Style::PLAIN))
+                config::load(path, &how).map(|loaded| loaded.config).map_err(|report| Unusable {
+                    lines: report.to_string(),
+                    rendered: report.render(Style::PLAIN),
+                })
             }
-            Self::Own(read) => read(),
+            Self::Own(read) => read().map_err(Unusable::from),
         }
+    }
+}
+
+/// What is wrong with a configuration that was read again.
+pub(crate) struct Unusable {
+    /// As a person reads it in a terminal.
+    pub(crate) rendered: String,
+    /// As a log has it, where a line is a record: one mistake a line.
+    pub(crate) lines: String,
+}
+
+impl<S: Into<String>> From<S> for Unusable {
+    fn from(said: S) -> Self {
+        let said = said.into();
+        Self { rendered: said.clone(), lines: said }
     }
 }

@@ -185,6 +185,9 @@ async fn a_reload_restarts_what_changed_and_nothing_else() {
     let rendered = answer.data.as_ref().unwrap().get();
     assert!(rendered.contains("command") && rendered.contains("test.toml"), "{rendered}");
     assert_eq!(world.agent("desk", "ready", ready).await.pid, desk.pid);
+    // Whoever reads the log reads it, too: a record a line, without line breaks that would be escaped.
+    world.logged("error: `agent.desk.command` is empty event=").await;
+    assert!(!world.log.text().contains("\\u{a}"), "{}", world.log.text());
 
     let changed = "[agent.desk]\n{role:agent}\nenv.COLOUR = 'red'\n[agent.other]\n{role:agent}\nrestart = { delay_max = '5s' }\n\
                    [agent.third]\n{role:agent}\n";

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::control;
 use super::launch::Launching;
 use super::workers::{Errand, Sought};
+use crate::builder::Unusable;
 use crate::config::Config;
 
 /// Something that happened, in the words of the task that saw it.
@@ -46,7 +47,7 @@ pub(super) enum News {
     /// A person asked for something.
     Control(control::Request),
     /// The configuration was read again: the new one, or its rendered mistakes.
-    Reloaded(Result<Box<Config>, String>, Option<control::Answer>),
+    Reloaded(Result<Box<Config>, Unusable>, Option<control::Answer>),
 }
 
 /// A client that wants to be an agent. Nothing that it says is believed yet.

@@ -10,6 +10,7 @@ use bilayer_ipc::rpc::{RpcError, code};
 use super::control::Answer;
 use super::news::News;
 use super::{Driver, translate};
+use crate::builder::Unusable;
 use crate::config::Config;
 use crate::log::id;
 use crate::manager;
@@ -41,7 +42,7 @@ impl Driver {
     }
 
     /// Takes the new configuration, or stays with the old one if there is a mistake in it.
-    pub(super) fn hear_reloaded(&mut self, read: Result<Box<Config>, String>, answer: Option<Answer>) {
+    pub(super) fn hear_reloaded(&mut self, read: Result<Box<Config>, Unusable>, answer: Option<Answer>) {
         self.reading = false;
         if std::mem::take(&mut self.read_again) {
             self.read_config(None);
@@ -56,16 +57,17 @@ impl Driver {
                 );
                 Ok(changes)
             }
-            Ok(config) => Err(format!(
-                "service.name is now {:?} and was {:?}; it names directories and endpoints and changes with a restart only",
-                config.service.name, self.config.service.name
-            )),
-            Err(rendered) => Err(rendered),
+            Ok(config) => Err(self.renamed(&config.service.name).into()),
+            Err(unusable) => Err(unusable),
         };
-        let outcome = outcome.map_err(|rendered| {
+        let outcome = outcome.map_err(|Unusable { rendered, lines }| {
+            // A line each: a line break within a record is shown escaped.
+            for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+                tracing::error!(event = id::NOT_RELOADED, "{line}");
+            }
             tracing::error!(
                 event = id::NOT_RELOADED,
-                "the configuration was not reloaded, the old one stays in force:\n{rendered}"
+                "the configuration was not reloaded, the old one stays in force"
             );
             RpcError::new(code::NOT_NOW, "the configuration has mistakes, the old one stays in force")
                 .with_data(&ConfigurationErrors { rendered })
@@ -77,6 +79,19 @@ impl Driver {
             self.settle();
             answer.send(outcome);
         }
+    }
+
+    /// Why a configuration of another name is not taken, and what to do. An installed service is started by its name, and ends
+    /// where its configuration has another one.
+    fn renamed(&self, name: &str) -> String {
+        let advice = match self.host {
+            Some(_) => "set it back, or install a service of the new name with `bilayer install`",
+            None => "set it back, or end this service and start it again",
+        };
+        let was = &self.config.service.name;
+        format!(
+            "service.name is now {name:?} and was {was:?}, which directories and endpoints are named after; {advice}"
+        )
     }
 
     /// What could not be started as configured is tried again, also where the configuration has not changed: what was in the way
