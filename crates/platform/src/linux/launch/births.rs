@@ -6,10 +6,11 @@
 //! does, other children get a copy.
 //!
 //! What such a child is to its user, in the fraction of a millisecond for which it is theirs and uses our memory: no more than a
-//! child with a copy. They cannot look into it or write to it, because the kernel lets nobody trace a process that has changed its
-//! user (`PR_SET_DUMPABLE`, and see [`lends`]); it leaves no core for the same reason; they may stop it or kill it, which is
-//! between them and their agent; and the out-of-memory killer never takes a process whose parent waits like this. It does take
-//! all of a control group that is to be killed as one, and who shares memory with a member dies with it, so nothing is lent there.
+//! child with a copy. They cannot look into it or write to it, because the kernel lets nobody trace a process whose memory is not
+//! dumpable, which ours never is again ([`Thread::start`], and see [`lends`]); it leaves no core for the same reason; they may stop
+//! it or kill it, which is between them and their agent; and the out-of-memory killer never takes a process whose parent waits like
+//! this. It does take all of a control group that is to be killed as one, and who shares memory with a member dies with it, so
+//! nothing is lent there.
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -17,9 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 
-use rustix::process::{
-    DumpableBehavior, Signal, dumpable_behavior, pidfd_send_signal, set_dumpable_behavior,
-};
+use rustix::process::{DumpableBehavior, Signal, pidfd_send_signal, set_dumpable_behavior};
 use tokio::sync::oneshot;
 
 use super::child::Report;
@@ -94,6 +93,9 @@ impl Thread {
     }
 
     fn start() -> Option<Thread> {
+        // For good. It cannot be set back after a birth: execve(2) wakes this thread before it takes our memory from the child
+        // (`exec_mmap` in fs/exec.c), and in between the child's user, who may trace it, could read and write us by it.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).ok()?;
         let (requests, inbox) = mpsc::channel();
         let work = move || inbox.iter().for_each(Request::answer);
         thread::Builder::new().name("births".into()).stack_size(128 * 1024).spawn(work).ok()?;
@@ -160,12 +162,7 @@ impl Request {
     /// On the thread.
     fn answer(self) {
         let Request { station, command, place, outlets, pidfd, turn, answer } = self;
-        // The change of user takes from our memory what it takes from the child's.
-        let before = dumpable_behavior();
         let newborn = bear_with(&station, &place, &command, outlets, Memory::Shared, &pidfd);
-        if let Ok(DumpableBehavior::Dumpable) = before {
-            let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
-        }
         drop(turn);
         if let Err(Ok(abandoned)) = answer.send(newborn) {
             // Nobody waits for it any more: the launch was given up, and the child with it.
@@ -181,6 +178,7 @@ mod tests {
     use rustix::fs::{OFlags, fcntl_setfl};
     use rustix::io::{read, write};
     use rustix::pipe::{PipeFlags, pipe_with};
+    use rustix::process::dumpable_behavior;
 
     use super::*;
     use crate::system::login::Login;
@@ -250,18 +248,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_lent_is_given_back_whole() {
+    async fn nobody_can_look_into_memory_that_was_ever_lent() {
         let Some(station) = station(false).filter(|_| CAN_SHARE) else { return };
         let command = Command::new("/bin/true", "");
-        let outlets = outputs(&command).unwrap();
         let turn = claimed().await;
-        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::Dumpable);
-        let expected = turn.ask(&station, Place::Anywhere, outlets, &command);
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable, "before the first child");
+        let expected = turn.ask(&station, Place::Anywhere, outputs(&command).unwrap(), &command);
         let newborn = expected.born(&command).await.unwrap();
         newborn.grown(&command).await.unwrap();
         // While nothing is lent for a test beside this one.
         let _turn = claimed().await;
-        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::Dumpable);
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable, "after it");
     }
 
     #[test]
