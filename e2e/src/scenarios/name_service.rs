@@ -48,15 +48,15 @@ pub(super) fn is_elsewhere(bed: &Bed) -> Result<String> {
 
     let mut service = Layer0::start(bed, ACME)?;
     bed.login("alice", Desktop::Wayland)?;
-    serves(bed, &service.process(bed)?, &["bilayer"])?;
+    serves(bed, &service.process(bed)?, &["bilayer", "births"])?;
     let ended = service.stop(bed)?;
     ensure!(ended.success(), "bilayer run ended with {ended}");
 
     let service = Layer0::installed(bed, ACME)?;
     let process = service.process(bed)?;
-    serves(bed, &process, &["bilayer", "event log"])?;
+    serves(bed, &process, &["bilayer", "event log", "births"])?;
     command(bed, ["reload"])?;
-    serves(bed, &process, &["bilayer", "event log"])?;
+    serves(bed, &process, &["bilayer", "event log", "births"])?;
     Ok(format!("{} mappings in process {}, none a module", process.mappings()?.len(), process.pid))
 }
 
@@ -104,7 +104,8 @@ pub(super) fn hangs(bed: &Bed) -> Result<String> {
     })?;
     // Into the next try, for which the one before must not be waiting.
     throughout("one asks at a time", Duration::from_secs(2), || Ok(process.children()?.len() <= 1))?;
-    ensure!(process.threads()?.len() == 2, "its threads are {:?}", process.threads());
+    let threads = process.threads()?;
+    ensure!(threads == ["bilayer", "event log", "births"], "its threads are {threads:?}");
 
     bed.run(["systemctl", "stop", "deaf.socket", "deaf.service"])?;
     bed.run(["rm", "--force", "/run/nscd/socket"])?;
