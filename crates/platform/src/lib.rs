@@ -95,7 +95,7 @@ pub use keep::{Keep, LAUNCH_VARIABLE, ProcessRecord, Root};
 #[cfg(feature = "host")]
 pub use manager::{
     Account, Installation, Installed, InstalledService, ManagerError, ManagerWords, Password, RunEnd,
-    RunState, RunStatus, StartType,
+    RunState, RunStatus, StartType, Uninstalled,
 };
 #[cfg(feature = "host")]
 pub use message::{Answer, Buttons, Gravity, Message};

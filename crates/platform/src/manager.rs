@@ -154,6 +154,16 @@ pub struct Installed {
     pub notes: Vec<String>,
 }
 
+/// What a removal of a service leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uninstalled {
+    /// Nothing of it.
+    Removed,
+    /// The service of the same name that a package of the system brought, and that was hidden until now. It is started at boot if
+    /// what hid it was.
+    Packaged,
+}
+
 /// A service that Bilayer installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstalledService {

@@ -53,7 +53,7 @@ impl Service {
     }
 
     fn uninstall(&self) -> Result<(), ManagerError> {
-        self.ask(async |manager, name| manager.uninstall(name).await)
+        self.ask(async |manager, name| manager.uninstall(name).await.map(drop))
     }
 
     fn start(&self) -> Result<(), ManagerError> {

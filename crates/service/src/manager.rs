@@ -11,7 +11,7 @@ use bilayer_core::OnServiceStop;
 use bilayer_platform::Dirs;
 pub use bilayer_platform::{
     Account, Installation, Installed, InstalledService, MANAGER_WORDS, ManagerError, ManagerWords, Password,
-    RunEnd, RunState, RunStatus, Services, StartType, installed_services, service_file,
+    RunEnd, RunState, RunStatus, Services, StartType, Uninstalled, installed_services, service_file,
 };
 
 use crate::config::Config;
@@ -112,26 +112,37 @@ pub async fn stop(name: &str, progress: impl FnMut(&RunStatus)) -> Result<RunSta
     follow(&manager, name, RunState::Stopping, progress).await
 }
 
-/// Removes a service that Bilayer installed and that has stopped, and waits until it has gone. Returns whether it has: one that
-/// somebody has open goes when they close it.
+/// What a removal came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// The service has gone.
+    Gone,
+    /// Somebody has it open, and it goes when they close it.
+    HeldOpen,
+    /// The service of this name that came with a package, and that it had hidden, is in its place.
+    Packaged,
+}
+
+/// Removes a service that Bilayer installed and that has stopped, and waits until it has gone.
 ///
 /// # Errors
 ///
 /// The manager's. A service that Bilayer did not install is not touched.
-pub async fn uninstall(name: &str) -> Result<bool, ManagerError> {
+pub async fn uninstall(name: &str) -> Result<Removal, ManagerError> {
     let manager = Services::open().await?;
     match unlocked(async || manager.uninstall(name).await).await {
-        Err(ManagerError::MarkedForDeletion { .. }) => {}
-        outcome => outcome?,
+        Ok(Uninstalled::Packaged) => return Ok(Removal::Packaged),
+        Ok(Uninstalled::Removed) | Err(ManagerError::MarkedForDeletion { .. }) => {}
+        Err(error) => return Err(error),
     }
     let until = Instant::now() + DELETED_WITHIN / 10;
     while Instant::now() < until {
         match manager.status(name).await {
-            Err(ManagerError::NotInstalled { .. }) => return Ok(true),
+            Err(ManagerError::NotInstalled { .. }) => return Ok(Removal::Gone),
             Ok(_) | Err(_) => tokio::time::sleep(ASK_EVERY).await,
         }
     }
-    Ok(false)
+    Ok(Removal::HeldOpen)
 }
 
 /// Kills the agents and workers that outlived a service which does not run any more, with what they started, and says how many

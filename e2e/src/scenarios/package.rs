@@ -155,10 +155,19 @@ pub(super) fn beside(bed: &Bed) -> Result<String> {
     // The unit of the package gives way to one that knows the whole configuration, and that goes with the package.
     bed.write(CONFIG, "[service]\nname = \"bilayer\"\ndescription = \"Ours\"\ndependencies = [\"dbus\"]\n")?;
     bed.run(["bilayer", "install", "-c", CONFIG])?;
+    let removed = bed.run(["bilayer", "uninstall", "-c", CONFIG])?;
+    ensure!(removed.contains("came with a package"), "{removed}");
+    ensure!(state(bed)? == ("inactive", "enabled").into(), "uncovered it is {:?}", state(bed)?);
+    bed.run(["systemctl", "start", UNIT])?;
+    bed.run(["bilayer", "install", "-c", CONFIG])?;
     dpkg(bed, "-i", NEWER)?;
     ensure!(state(bed)? == ("active", "enabled").into(), "after the upgrade: {:?}", state(bed)?);
-    dpkg(bed, "-P", "bilayer")?;
-    ensure!(!bed.path("/etc/systemd/system/bilayer.service").exists(), "its unit is left");
+    let said = dpkg(bed, "-P", "bilayer")?;
+    ensure!(!said.contains("warning:") && !said.contains("error:"), "the purge complains: {said}");
+    for left in ["bilayer.service", "multi-user.target.wants/bilayer.service"] {
+        let left = bed.path("/etc/systemd/system").join(left);
+        ensure!(fs::symlink_metadata(&left).is_err(), "{} is left", left.display());
+    }
     ensure!(bed.run(["systemctl", "is-active", "acme.service"])?.trim() == "active", "acme was stopped");
     bed.run(["test", "-h", "/run/bilayer/acme"]).context("acme cannot be found any more")?;
     Ok(taken.lines().last().unwrap_or_default().to_owned())

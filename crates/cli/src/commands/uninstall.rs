@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bilayer::chain;
 use bilayer::config::{self, Loading, Unchecked};
-use bilayer::manager::{self, InstalledService, ManagerError};
+use bilayer::manager::{self, InstalledService, ManagerError, Removal};
 use bilayer_ipc::control::{AgentStatus, Selector};
 use bilayer_ipc::method;
 use bilayer_platform::{Dirs, EventLog, left_by_hand};
@@ -112,11 +112,11 @@ fn longest_grace(service: &InstalledService) -> Duration {
 /// Removes a service that has stopped, and what the system knew of it.
 pub(super) async fn remove(service: &InstalledService) -> Result<(), Failure> {
     let name = &service.name;
-    let gone = manager::uninstall(name).await.map_err(|error| explain(&error, Some(&service.config)))?;
+    let removal = manager::uninstall(name).await.map_err(|error| explain(&error, Some(&service.config)))?;
     if let Err(error) = EventLog::unregister_source(name) {
         screen::warn(&format!("warning: {}", chain(&error)));
     }
-    screen::print(&summary(service, gone))
+    screen::print(&summary(service, removal))
 }
 
 /// Why a service that is not among those installed cannot be removed.
@@ -128,13 +128,17 @@ async fn not_ours(name: &str) -> ManagerError {
     }
 }
 
-fn summary(service: &InstalledService, gone: bool) -> String {
+fn summary(service: &InstalledService, removal: Removal) -> String {
     let name = &service.name;
-    let mut text = match gone {
-        true => format!("{name} is removed\n"),
-        false => {
+    let mut text = match removal {
+        Removal::Gone => format!("{name} is removed\n"),
+        Removal::HeldOpen => {
             format!("{name} is removed once those who have it open close it, such as the list of services\n")
         }
+        Removal::Packaged => format!(
+            "{name} is removed; the service of this name that came with a package is there again, and is started at boot if this \
+             one was; `bilayer start` starts it now\n"
+        ),
     };
     let dirs = Dirs::system(name);
     text.push_str(&format!("What stays:\n  configuration  {}\n", service.config.display()));

@@ -67,6 +67,17 @@ pub(super) fn is_ours(path: &Path) -> bool {
     matches!(look_at(path), Ok(Found::Ours(..)))
 }
 
+/// Whether a package brought a unit of this name, which is ours and which one in [`OWN`] hides.
+pub(super) fn is_packaged(name: &str) -> bool {
+    is_in(name, &PLACES[1..].iter().map(Path::new).collect::<Vec<_>>())
+}
+
+/// Whether the unit that systemd takes, of those of this name in these places, is ours.
+fn is_in(name: &str, places: &[&Path]) -> bool {
+    let mut found = places.iter().map(|place| look_at(&place.join(format!("{name}.service"))));
+    matches!(found.find(|found| !matches!(found, Ok(Found::Nothing))), Some(Ok(Found::Ours(..))))
+}
+
 /// Every service with a unit file of ours, by name.
 pub(super) fn all() -> Vec<InstalledService> {
     all_in(&PLACES.map(Path::new))
@@ -181,6 +192,8 @@ mod tests {
         let names: Vec<&str> = found.iter().map(|service| service.name.as_str()).collect();
         assert_eq!(names, ["a", "c"], "one that hides another, a link and a socket are none");
         assert_eq!(found[0].config, Path::new("/etc/acme/acme.toml"));
+        let is_ours = |name| is_in(name, &[&first, &second]);
+        assert!(is_ours("a") && is_ours("c") && !is_ours("b") && !is_ours("d") && !is_ours("e"));
         assert_eq!(look_at(&first.join("e.service")).unwrap(), Found::Foreign);
         assert_eq!(look_at(&first.join("f.service")).unwrap(), Found::Nothing);
 

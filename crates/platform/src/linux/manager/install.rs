@@ -6,7 +6,7 @@ use std::path::Path;
 use super::files::{self, Found};
 use super::systemd::{Systemd, UnitFacts};
 use super::{differences, unit};
-use crate::{Account, Installation, Installed, ManagerError, StartType};
+use crate::{Account, Installation, Installed, ManagerError, StartType, Uninstalled};
 
 const INSTALL: &str = "install";
 const UNINSTALL: &str = "uninstall";
@@ -64,7 +64,7 @@ pub(super) async fn install(systemd: &Systemd, what: &Installation) -> Result<In
     Ok(outcome)
 }
 
-pub(super) async fn uninstall(systemd: &Systemd, name: &str) -> Result<(), ManagerError> {
+pub(super) async fn uninstall(systemd: &Systemd, name: &str) -> Result<Uninstalled, ManagerError> {
     permitted(UNINSTALL, name)?;
     let before = systemd.facts(UNINSTALL, name).await?;
     let path = files::own(name);
@@ -74,15 +74,15 @@ pub(super) async fn uninstall(systemd: &Systemd, name: &str) -> Result<(), Manag
             false => ManagerError::NotInstalled { name: name.to_owned() },
         });
     }
-    systemd.enable(UNINSTALL, name, false).await?;
+    // Enabled is a name and not a file: what our file hides stays so, since that was never ours to remove.
+    let outcome = if files::is_packaged(name) { Uninstalled::Packaged } else { Uninstalled::Removed };
+    if outcome == Uninstalled::Removed {
+        systemd.enable(UNINSTALL, name, false).await?;
+    }
     files::remove(&path).map_err(|source| failed(UNINSTALL, name, source))?;
     systemd.read_units(UNINSTALL, name).await?;
     systemd.forget_end(name).await;
-    match systemd.facts(UNINSTALL, name).await?.is_found() {
-        // What our file had hidden.
-        true => Err(ManagerError::Packaged { name: name.to_owned() }),
-        false => Ok(()),
-    }
+    Ok(outcome)
 }
 
 /// Makes sure that a service of this name is Bilayer's if there is one, wherever its unit comes from. Returns the text of our

@@ -15,6 +15,7 @@ use self::systemd::{Systemd, UnitFacts};
 pub use self::unit::check_dependency;
 use crate::{
     Installation, Installed, InstalledService, ManagerError, ManagerWords, Password, RunState, RunStatus,
+    Uninstalled,
 };
 
 /// What people are told of this service manager.
@@ -58,7 +59,7 @@ impl Services {
     }
 
     /// Removes a service that Bilayer installed. One that still runs does so until it is stopped.
-    pub async fn uninstall(&self, name: &str) -> Result<(), ManagerError> {
+    pub async fn uninstall(&self, name: &str) -> Result<Uninstalled, ManagerError> {
         install::uninstall(&self.0, name).await
     }
 

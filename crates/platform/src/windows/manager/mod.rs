@@ -27,7 +27,7 @@ use self::handle::{Database, Service, refused};
 use super::host::Limits;
 use crate::{
     Installation, Installed, InstalledService, ManagerError, ManagerWords, Password, RunEnd, RunState,
-    RunStatus,
+    RunStatus, Uninstalled,
 };
 
 /// `ERROR_SERVICE_NEVER_STARTED`: the exit code that a service has before its first life.
@@ -79,8 +79,8 @@ impl Services {
     }
 
     /// Removes a service that Bilayer installed. One that still runs is only marked: it goes when it has stopped.
-    pub async fn uninstall(&self, name: &str) -> Result<(), ManagerError> {
-        install::uninstall(self, name)
+    pub async fn uninstall(&self, name: &str) -> Result<Uninstalled, ManagerError> {
+        install::uninstall(self, name).map(|()| Uninstalled::Removed)
     }
 
     /// Asks for a start of a service that Bilayer installed; it goes on when this returns.
