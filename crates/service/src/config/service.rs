@@ -50,7 +50,7 @@ impl Section<'_> {
 /// Reads the section.
 pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mut Findings) -> Section<'a> {
     let example = "`name = \"acme-desk\"`: it names the service, its directories and endpoints";
-    let name = table.require("name", example, findings, name);
+    let name = table.require("name", example, findings, service_name);
     let display_name = table.read("display_name", findings, text);
     let description = table.read("description", findings, text);
     let on_service_stop = table.read("on_service_stop", findings, one_of(&ON_SERVICE_STOP));
@@ -76,6 +76,20 @@ pub(super) fn section<'a>(mut table: Table<'a>, how: &Loading<'_>, findings: &mu
         name,
     });
     Section { service, account: account_node, preshutdown: preshutdown_node }
+}
+
+/// A name that no service has: where services of Linux leave their names, `/run/bilayer`, the service that is called `bilayer` has its
+/// sockets, in a folder of this name.
+const RESERVED: &str = "agents";
+
+fn service_name(node: Node<'_>, findings: &mut Findings) -> Option<String> {
+    let named = name(node.clone(), findings)?;
+    if named == RESERVED {
+        node.wrong("cannot be `agents`: that is where a service has its agents' endpoints", findings)
+            .hint("choose another one, such as `acme-agents`");
+        return None;
+    }
+    Some(named)
 }
 
 /// What people read of a service whose file says nothing.

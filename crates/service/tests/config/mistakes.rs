@@ -90,6 +90,7 @@ mistakes! {
     account_that_cannot_have_agents, CONSOLE, service("account = 'NT AUTHORITY\\LocalService'");
     account_that_is_none, CONSOLE, service("account = \"desk\"");
     account_of_another_service, CONSOLE, service("account = 'NT SERVICE\\other'");
+    service_called_as_its_folder, CONSOLE, agent("").replace("\"acme\"", "\"agents\"");
     dependency_that_is_none, CONSOLE, service("dependencies = [\"RpcSs\", \"a/b\", \"acme\"]");
     dependency_that_is_no_unit, SYSTEMD, service("dependencies = ['srv-a\\x2db.mount', \"a/b\"]");
     time_out_below_the_grace, CONSOLE, service("preshutdown_timeout = \"4s\"");
