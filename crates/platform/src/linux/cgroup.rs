@@ -222,11 +222,17 @@ pub(crate) fn pids_of_others(folder: &Path, prefix: &str) -> io::Result<Vec<i32>
     Ok(found)
 }
 
-/// Whether the out-of-memory killer kills all that lives in a group at once: `memory.oom.group` of it or of a group above.
-pub(crate) fn is_killed_as_one(folder: &Path) -> bool {
-    let groups = folder.ancestors().take_while(|group| *group != Path::new(MOUNT));
-    let mut settings = groups.filter_map(|group| fs::read(group.join("memory.oom.group")).ok());
-    settings.any(|setting| setting.trim_ascii() == b"1")
+/// Whether the out-of-memory killer looks for a victim in a group alone, or kills all that lives there at once: `memory.max` and
+/// `memory.oom.group` of it or of a group above, but for the topmost.
+pub(crate) fn has_memory_rules(folder: &Path) -> bool {
+    let usual: [(_, &[u8]); 2] = [("memory.max", b"max"), ("memory.oom.group", b"0")];
+    let is_unusual = |file, usual| match fs::read(file) {
+        Ok(setting) => setting.trim_ascii() != usual,
+        // What cannot be read may be anything; where memory is not counted there is no file.
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    let mut groups = folder.ancestors().take_while(|group| *group != Path::new(MOUNT));
+    groups.any(|group| usual.iter().any(|(name, usual)| is_unusual(group.join(name), *usual)))
 }
 
 /// Whether the machine has the unified hierarchy, and it alone.
@@ -275,4 +281,29 @@ fn remove_tree(folder: &Path) {
         }
     }
     let _ = fs::remove_dir(folder);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_for_memory_hold_for_what_is_below() {
+        let top = std::env::temp_dir().join(format!("bilayer-memory-{}", std::process::id()));
+        let below = top.join("below");
+        fs::create_dir_all(&below).unwrap();
+        let mut found = vec![has_memory_rules(&below)];
+        for (name, setting) in [
+            ("memory.max", "max\n"),
+            ("memory.max", "1048576\n"),
+            ("memory.max", "max\n"),
+            ("memory.oom.group", "0\n"),
+            ("memory.oom.group", "1\n"),
+        ] {
+            fs::write(top.join(name), setting).unwrap();
+            found.push(has_memory_rules(&below));
+        }
+        fs::remove_dir_all(&top).unwrap();
+        assert_eq!(found, [false, false, true, false, false, true]);
+    }
 }

@@ -37,8 +37,8 @@ pub(crate) struct Facts {
     pub(crate) environment_known: bool,
     /// The control group below which instances are born; `None`: they are told by process group and descent.
     pub(crate) scope: Option<PathBuf>,
-    /// Whether the kernel, short of memory, kills all that lives there at once.
-    pub(crate) is_killed_as_one: bool,
+    /// Whether memory can run out there alone, or the kernel then kills all that lives there at once.
+    pub(crate) has_memory_rules: bool,
     /// Whom it interests that a program was started here again.
     pub(crate) relaunches: Option<Arc<Relaunches>>,
 }
@@ -85,7 +85,7 @@ impl Station {
             environment: Arc::new(environment),
             environment_known: true,
             scope: cgroup::own_delegated(),
-            is_killed_as_one: false,
+            has_memory_rules: false,
             relaunches: None,
         })
     }
@@ -103,7 +103,7 @@ impl Station {
             environment: Arc::new(environment.into_iter().collect()),
             environment_known: true,
             scope: None,
-            is_killed_as_one: false,
+            has_memory_rules: false,
             relaunches: None,
         })
     }
@@ -124,7 +124,7 @@ impl Station {
             environment: Arc::new(environment::listed(&environment::of_account(&account))),
             environment_known: true,
             scope: None,
-            is_killed_as_one: false,
+            has_memory_rules: false,
             relaunches: None,
         }))
     }
@@ -157,7 +157,7 @@ impl Station {
             environment: Arc::new(environment::listed(&environment::of_worker(&account))),
             environment_known: true,
             scope: cgroup::own_delegated(),
-            is_killed_as_one: false,
+            has_memory_rules: false,
             relaunches: None,
         }))
     }

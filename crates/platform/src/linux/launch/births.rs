@@ -8,9 +8,9 @@
 //! What such a child is to its user, in the fraction of a millisecond for which it is theirs and uses our memory: no more than a
 //! child with a copy. They cannot look into it or write to it, because the kernel lets nobody trace a process whose memory is not
 //! dumpable, which ours never is again ([`Thread::start`], and see [`lends`]); it leaves no core for the same reason; they may stop
-//! it or kill it, which is between them and their agent; and the out-of-memory killer never takes a process whose parent waits like
-//! this. It does take all of a control group that is to be killed as one, and who shares memory with a member dies with it, so
-//! nothing is lent there.
+//! it or kill it, which is between them and their agent. Who shares memory with the out-of-memory killer's victim dies with it. It
+//! passes over a process whose parent waits like this, but not in the moment after that, nor where it kills a whole group. So
+//! nothing is lent where a user has little memory to use up.
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -55,7 +55,7 @@ fn lends(station: &Station) -> bool {
     let facts = station.facts();
     // A child that stays what we are lends nothing to anybody else, and a filter of core files belongs to the memory.
     let becomes = facts.become_user.as_ref().is_some_and(|user| user.login.core_filter.is_none());
-    if !becomes || facts.is_killed_as_one {
+    if !becomes || facts.has_memory_rules {
         return false;
     }
     let mut setting = [0];
@@ -185,7 +185,7 @@ mod tests {
     use crate::system::station::{BecomeUser, Facts};
 
     /// Where this program becomes what it is already, if it may become anybody.
-    fn station(is_killed_as_one: bool) -> Option<Station> {
+    fn station(has_memory_rules: bool) -> Option<Station> {
         let own = Station::own();
         let groups = rustix::process::getgroups().unwrap();
         let facts = Facts {
@@ -200,7 +200,7 @@ mod tests {
             environment: Arc::clone(&own.facts().environment),
             environment_known: true,
             scope: None,
-            is_killed_as_one,
+            has_memory_rules,
             relaunches: None,
         };
         crate::is_privileged().then(|| Station::new(facts))
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lent_to_who_dies_with_others_or_stays_what_we_are() {
+    fn nothing_is_lent_where_memory_has_rules_or_to_who_stays_what_we_are() {
         assert!(!lends(&Station::own()));
         if let (Some(shares), Some(free)) = (station(true), station(false)) {
             assert!(!lends(&shares));

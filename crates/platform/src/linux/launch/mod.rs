@@ -175,7 +175,7 @@ mod tests {
             environment: own.facts().environment.clone(),
             environment_known: true,
             scope: Some(scope),
-            is_killed_as_one: false,
+            has_memory_rules: false,
             relaunches: None,
         });
         let command = Command {

@@ -222,7 +222,7 @@ impl Known {
             }),
             environment: Arc::new(self.variables.as_ref().map(environment::listed).unwrap_or_default()),
             environment_known: self.environment(),
-            is_killed_as_one: scope.as_deref().is_some_and(cgroup::is_killed_as_one),
+            has_memory_rules: scope.as_deref().is_some_and(cgroup::has_memory_rules),
             scope,
             relaunches: Some(Arc::clone(relaunches)),
         });
@@ -362,7 +362,7 @@ async fn ask_manager(
         environment: Arc::new(environment::listed(&environment::of_account(account))),
         environment_known: true,
         scope,
-        is_killed_as_one: false,
+        has_memory_rules: false,
         relaunches: None,
     });
     helper::manager_environment(&errand, unfinished).await
