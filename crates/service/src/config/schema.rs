@@ -41,7 +41,7 @@ struct File {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, extend("required" = ["name"]))]
 struct Service {
-    /// Names the service, its directories and its endpoints: 1 to 32 lower-case letters, digits and hyphens, a letter first.
+    /// Names the service, its directories and its endpoints: 1 to 32 lower-case letters, digits and hyphens, a letter first. Not `agents`.
     #[schemars(extend("pattern" = NAME))]
     name: String,
     /// The name that people see. Without it: the `name`.
