@@ -13,18 +13,20 @@
 //! nothing is lent where a user has little memory to use up.
 
 use std::fs::File;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 
-use rustix::process::{DumpableBehavior, Signal, pidfd_send_signal, set_dumpable_behavior};
+use rustix::process::{
+    DumpableBehavior, Signal, WaitId, WaitIdOptions, pidfd_send_signal, set_dumpable_behavior, waitid,
+};
 use tokio::sync::oneshot;
 
 use super::child::Report;
 use super::clone::{CAN_SHARE, Memory};
-use super::failure;
 use super::newborn::{EXECUTE_WITHIN, Newborn, Outlet, Place, bear as bear_with, bury, outputs};
+use super::{failure, heritage};
 use crate::{Command, LaunchError, Station};
 
 /// kernel.org, Documentation/admin-guide/sysctl/fs.rst: with 1, whoever runs a process may look into it although it has changed its
@@ -93,6 +95,10 @@ impl Thread {
     }
 
     fn start() -> Option<Thread> {
+        // A child sets them to what a session has, for its memory: that would be ours.
+        if heritage::has_rules_of_memory() {
+            return None;
+        }
         // For good. It cannot be set back after a birth: execve(2) wakes this thread before it takes our memory from the child
         // (`exec_mmap` in fs/exec.c), and in between the child's user, who may trace it, could read and write us by it.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).ok()?;
@@ -134,27 +140,39 @@ impl Expected {
     /// Resolves when the thread no longer waits for it, or it is given up.
     async fn born(mut self, command: &Command) -> Result<Newborn, LaunchError> {
         let late = || Err(failure::explain(Report::late(), "", command));
-        match tokio::time::timeout(EXECUTE_WITHIN, &mut self.born).await {
-            Ok(answer) => answer.unwrap_or_else(|_| late()),
-            Err(_) => {
-                end(&self.pidfd);
-                tokio::spawn(async move {
-                    if let Ok(Ok(newborn)) = self.born.await {
-                        bury(newborn.born.pidfd);
-                    }
-                });
-                late()
+        if let Ok(answer) = tokio::time::timeout(EXECUTE_WITHIN, self.answer()).await {
+            return answer.unwrap_or_else(late);
+        }
+        self.end();
+        tokio::spawn(async move {
+            if let Some(Ok(newborn)) = self.answer().await {
+                bury(newborn.born.pidfd);
             }
+        });
+        late()
+    }
+
+    /// `None`: the thread has ended. Cancel safe.
+    async fn answer(&mut self) -> Option<Result<Newborn, LaunchError>> {
+        let answer = (&mut self.born).await.ok();
+        self.pidfd.store(-1, Ordering::Relaxed);
+        answer
+    }
+
+    /// Ends a child for which the thread still waits.
+    fn end(&self) {
+        let pidfd = self.pidfd.load(Ordering::Relaxed);
+        if pidfd >= 0 {
+            // SAFETY: it is open: the thread that waits for the child owns it, and answers with it, which nobody has taken yet.
+            let _ = pidfd_send_signal(unsafe { BorrowedFd::borrow_raw(pidfd) }, Signal::KILL);
         }
     }
 }
 
-/// Ends a child for which the thread still waits.
-fn end(pidfd: &AtomicI32) {
-    let pidfd = pidfd.load(Ordering::Relaxed);
-    if pidfd >= 0 {
-        // SAFETY: it is open: the thread that waits for the child owns it, and answers with it.
-        let _ = pidfd_send_signal(unsafe { BorrowedFd::borrow_raw(pidfd) }, Signal::KILL);
+impl Drop for Expected {
+    /// Nobody waits for it any more, and the thread shall not, either.
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -163,16 +181,18 @@ impl Request {
     fn answer(self) {
         let Request { station, command, place, outlets, pidfd, turn, answer } = self;
         let newborn = bear_with(&station, &place, &command, outlets, Memory::Shared, &pidfd);
-        drop(turn);
-        if let Err(Ok(abandoned)) = answer.send(newborn) {
+        if let Err(Ok(Newborn { born, .. })) = answer.send(newborn) {
             // Nobody waits for it any more: the launch was given up, and the child with it.
-            let _ = abandoned.born.pidfd.signal(Signal::KILL);
+            let _ = born.pidfd.signal(Signal::KILL);
+            let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
         }
+        drop(turn);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
     use std::time::Duration;
 
     use rustix::fs::{OFlags, fcntl_setfl};
@@ -207,12 +227,30 @@ mod tests {
     }
 
     async fn claimed() -> Turn {
-        loop {
-            match Thread::claim() {
-                Some(turn) => return turn,
-                // A test beside this one has it.
-                None => tokio::time::sleep(Duration::from_millis(1)).await,
+        soon("the thread is free", async {
+            loop {
+                match Thread::claim() {
+                    Some(turn) => return turn,
+                    // A test beside this one has it.
+                    None => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
             }
+        })
+        .await
+    }
+
+    /// A child that enters a control group through this waits until the other end is read.
+    fn full_pipe() -> (OwnedFd, OwnedFd) {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+        while write(&writer, &[0; 4096]).is_ok() {}
+        fcntl_setfl(&writer, OFlags::empty()).unwrap();
+        (reader, writer)
+    }
+
+    async fn is_born(pidfd: &AtomicI32) {
+        while pidfd.load(Ordering::Relaxed) < 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -224,27 +262,21 @@ mod tests {
     async fn a_child_that_does_not_get_on_keeps_nobody_else() {
         let Some(station) = station(false).filter(|_| CAN_SHARE) else { return };
         let command = Command::new("/bin/true", "");
-        // The child waits where it enters a control group: this pipe is full.
-        let (reader, entrance) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        fcntl_setfl(&entrance, OFlags::NONBLOCK).unwrap();
-        while write(&entrance, &[0; 4096]).is_ok() {}
-        fcntl_setfl(&entrance, OFlags::empty()).unwrap();
+        let (reader, entrance) = full_pipe();
         let outlets = outputs(&command).unwrap();
         let stuck = claimed().await.ask(&station, Place::Enters(entrance), outlets, &command);
         let pidfd = Arc::clone(&stuck.pidfd);
         let stuck = async { stuck.born(&command).await.unwrap().grown(&command).await.unwrap() };
         let others = async {
             // What is open at its birth it has as well, until it closes what is not its own.
-            while pidfd.load(Ordering::Relaxed) < 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            is_born(&pidfd).await;
             assert!(Thread::claim().is_none(), "it waits for the child");
             let other = bear(&station, Place::Anywhere, &command).await.unwrap();
             soon("another is born with a copy", other.grown(&command)).await.unwrap();
             read(&reader, &mut [0; 4096]).unwrap();
         };
         soon("the child gets on", async { tokio::join!(biased; stuck, others) }).await;
-        drop(soon("the thread is free again", claimed()).await);
+        drop(claimed().await);
     }
 
     #[tokio::test]
@@ -259,6 +291,18 @@ mod tests {
         // While nothing is lent for a test beside this one.
         let _turn = claimed().await;
         assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable, "after it");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_nobody_waits_for_any_more_is_ended() {
+        let Some(station) = station(false).filter(|_| CAN_SHARE) else { return };
+        let command = Command::new("/bin/true", "");
+        let (_reader, entrance) = full_pipe();
+        let outlets = outputs(&command).unwrap();
+        let stuck = claimed().await.ask(&station, Place::Enters(entrance), outlets, &command);
+        soon("its birth", is_born(&stuck.pidfd)).await;
+        drop(stuck);
+        drop(claimed().await);
     }
 
     #[test]

@@ -80,7 +80,8 @@ pub(super) fn clone(
         born => born,
     };
     drop(blocked);
-    let pid = born?;
+    // What the kernel has written before it failed is nobody's descriptor.
+    let pid = born.inspect_err(|_| pidfd.store(-1, Ordering::Relaxed))?;
     // SAFETY: the kernel has made the descriptor for this call alone.
     Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd.load(Ordering::Relaxed)) }))
 }

@@ -16,6 +16,9 @@ use crate::system::syscall::call;
 
 /// linux/prctl.h, Linux 6.4.
 const PR_SET_MEMORY_MERGE: usize = 67;
+const PR_GET_MEMORY_MERGE: usize = 68;
+/// linux/prctl.h
+const PR_GET_THP_DISABLE: usize = 42;
 /// linux/mempolicy.h
 const MPOL_DEFAULT: usize = 0;
 /// linux/keyctl.h
@@ -96,6 +99,15 @@ impl<'a> Heritage<'a> {
         thread::set_capabilities(None, sets)?;
         if self.login.no_new_privileges { thread::set_no_new_privs(true) } else { Ok(()) }
     }
+}
+
+/// Whether this service's memory, as its unit wants it, has huge pages forbidden or its pages merged, which a child gives up.
+pub(super) fn has_rules_of_memory() -> bool {
+    let is_set = |option| {
+        // SAFETY: prctl(2) takes numbers; a kernel that does not know this one has nothing set.
+        unsafe { call(libc::SYS_prctl, [option, 0, 0, 0, 0]) }.is_ok_and(|answer| answer != 0)
+    };
+    is_set(PR_GET_THP_DISABLE) || is_set(PR_GET_MEMORY_MERGE)
 }
 
 /// Sets a limit, or comes as near to it as this process may: only a root with `CAP_SYS_RESOURCE` raises what it was started with.
