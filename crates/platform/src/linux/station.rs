@@ -212,6 +212,32 @@ impl Station {
     }
 }
 
+#[cfg(test)]
+impl Station {
+    /// Where this program becomes what it is already, with what else a test has there. Only root may become anybody.
+    pub(crate) fn to_become_ourselves(with: impl FnOnce(&mut Facts)) -> Station {
+        let own = Station::own();
+        let groups = rustix::process::getgroups().unwrap_or_default();
+        let mut facts = Facts {
+            user: "root".into(),
+            uid: own.uid(),
+            gid: own.facts().gid,
+            become_user: Some(BecomeUser {
+                groups: groups.into_iter().map(|gid| gid.as_raw()).collect(),
+                login: Login::default(),
+                leader: None,
+            }),
+            environment: Arc::clone(&own.facts().environment),
+            environment_known: true,
+            scope: None,
+            has_memory_rules: false,
+            relaunches: None,
+        };
+        with(&mut facts);
+        Station::new(facts)
+    }
+}
+
 fn no_account(name: &str, source: io::Error) -> LaunchError {
     match source.kind() {
         io::ErrorKind::NotFound => {

@@ -27,9 +27,8 @@ pub(super) enum Question {
 }
 
 impl Question {
-    /// Asks in a child, which is killed when its time is up. A program that never said
-    /// that its copies can be helpers ([`helper_main`](crate::helper_main)) asks by itself, on a thread that may be left behind.
-    /// Needs a runtime.
+    /// Asks in a child, which is killed when its time is up. A program that never said that its copies can be helpers
+    /// ([`helper_main`](crate::helper_main)) asks by itself, on a thread that may be left behind. Needs a runtime.
     ///
     /// # Errors
     /// `TimedOut`: there was no answer within 5 s, however long of that it had to wait for its turn. `NotFound`: there is none. Else
@@ -45,7 +44,8 @@ impl Question {
         if !helper::is_possible() {
             return self.ask_here(turn).await;
         }
-        // Whoever asks may stop listening, also since its time is up; its child is seen to its end all the same, and its turn is over only then.
+        // Whoever asks may stop listening, also since its time is up; its child is seen to its end all the same, and its turn is
+        // over only then.
         let bounds = Bounds { within: ANSWER_WITHIN, length: answer::LENGTH_MAX };
         let child = tokio::spawn(async move { helper::look_up(&self.words(), bounds, turn).await });
         let answered = child.await.map_err(io::Error::other)?;

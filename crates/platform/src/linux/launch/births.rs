@@ -201,29 +201,11 @@ mod tests {
     use rustix::process::dumpable_behavior;
 
     use super::*;
-    use crate::system::login::Login;
-    use crate::system::station::{BecomeUser, Facts};
 
-    /// Where this program becomes what it is already, if it may become anybody.
+    /// Where a child becomes what this program is already. `None`: it may become nobody.
     fn station(has_memory_rules: bool) -> Option<Station> {
-        let own = Station::own();
-        let groups = rustix::process::getgroups().unwrap();
-        let facts = Facts {
-            user: "root".into(),
-            uid: own.uid(),
-            gid: own.facts().gid,
-            become_user: Some(BecomeUser {
-                groups: groups.into_iter().map(|gid| gid.as_raw()).collect(),
-                login: Login::default(),
-                leader: None,
-            }),
-            environment: Arc::clone(&own.facts().environment),
-            environment_known: true,
-            scope: None,
-            has_memory_rules,
-            relaunches: None,
-        };
-        crate::is_privileged().then(|| Station::new(facts))
+        let station = || Station::to_become_ourselves(|facts| facts.has_memory_rules = has_memory_rules);
+        crate::is_privileged().then(station)
     }
 
     async fn claimed() -> Turn {

@@ -155,29 +155,12 @@ mod tests {
 
     use tokio::io::AsyncReadExt as _;
 
-    use super::super::station::{BecomeUser, Facts};
-    use super::super::{login::Login, proc};
+    use super::super::proc;
     use super::*;
 
     /// Runs a program that becomes what this program is already, at a station with this scope, and says which group it is in.
     async fn group_of_an_errand(scope: std::path::PathBuf) -> String {
-        let own = Station::own();
-        let groups = rustix::process::getgroups().unwrap();
-        let station = Station::new(Facts {
-            user: "root".into(),
-            uid: own.uid(),
-            gid: own.facts().gid,
-            become_user: Some(BecomeUser {
-                groups: groups.into_iter().map(|gid| gid.as_raw()).collect(),
-                login: Login::default(),
-                leader: None,
-            }),
-            environment: own.facts().environment.clone(),
-            environment_known: true,
-            scope: Some(scope),
-            has_memory_rules: false,
-            relaunches: None,
-        });
+        let station = Station::to_become_ourselves(|facts| facts.scope = Some(scope));
         let command = Command {
             args: vec!["/proc/self/cgroup".into()],
             cwd: Some("/".into()),
