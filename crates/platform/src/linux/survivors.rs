@@ -18,6 +18,10 @@ use crate::LAUNCH_VARIABLE;
 /// How often a family is gone through before its processes are said to fork too fast.
 const ROUNDS_MAX: usize = 32;
 
+/// How often an orphan is waited for that shows no environment. One that begins a program has none for a moment; one that was
+/// started without any never will.
+const BARE_ROUNDS_MAX: usize = 16;
+
 /// How many looks in a row must find nothing.
 const QUIET_ROUNDS: usize = 2;
 
@@ -60,6 +64,7 @@ impl Family {
         }
         let mut killed = HashSet::new();
         let mut quiet = 0;
+        let mut bare = 0;
         for _ in 0..ROUNDS_MAX {
             let members = self.members();
             if let Some(root) = root {
@@ -74,6 +79,10 @@ impl Family {
             }
             // One look is not one moment: a process that ended during it can have hidden the child that it left.
             quiet = if fresh { 0 } else { quiet + 1 };
+            if quiet > 0 && bare < BARE_ROUNDS_MAX && self.has_bare_stray() {
+                (quiet, bare) = (0, bare + 1);
+                std::thread::yield_now();
+            }
             // While the root is there, another look follows its end.
             if quiet == QUIET_ROUNDS || (quiet > 0 && root.is_some()) {
                 reap_strays();
@@ -128,6 +137,15 @@ impl Family {
         let Some(strays) = strays() else { return proc::pids().collect() };
         strays.into_iter().for_each(|stray| descend(stray, &mut found));
         found
+    }
+
+    /// Whether there is an orphan whose environment does not say whose it is, because it has none.
+    fn has_bare_stray(&self) -> bool {
+        let is_bare = |pid: &i32| {
+            let lives = proc::stat(*pid).is_ok_and(|stat| stat.start >= self.start && !stat.is_zombie());
+            lives && proc::environment(*pid).is_empty()
+        };
+        !self.marks.is_empty() && strays().is_some_and(|strays| strays.iter().any(is_bare))
     }
 
     fn is_ancestor(&self, all: &HashMap<i32, Stat>, pid: i32) -> bool {
